@@ -1,0 +1,175 @@
+"""Files: hashing, and outputs that appear whole or not at all.
+
+A folder is built beside its final place under a hidden name and renamed when it is complete. A killed
+process leaves only that hidden folder, which the next run for the same output sweeps away: the folder
+is locked while its writer lives, so a concurrent writer's is never touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import glob
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mobilekit.errors import OutputExists, StorageError
+
+_LOCK = ".lock"
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file, or of a folder: the hash over its sorted relative paths and their file hashes."""
+    if path.is_dir():
+        listing = "".join(f"{sha256(p)}  {p.relative_to(path).as_posix()}\n" for p in files_below(path))
+        return hashlib.sha256(listing.encode()).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    if path.is_dir():
+        return sum(p.stat().st_size for p in files_below(path))
+    return path.stat().st_size
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All regular files below `folder`, sorted by their relative POSIX path."""
+    return sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.relative_to(folder).as_posix())
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals about `path` into StorageError with a cure."""
+    try:
+        yield
+    except OSError as error:
+        reason = _STORAGE_REASONS.get(error.errno or 0)
+        if reason is None:
+            raise
+        what, cure = reason
+        raise StorageError(f"{error.filename or path}: {what}", hint=cure) from error
+
+
+_STORAGE_REASONS = {
+    errno.ENOSPC: ("no space left on the disk", "free some space, or choose another place with -o"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another place with -o"),
+    errno.EFBIG: ("the file size limit was reached", "raise it (ulimit -f), or choose another place with -o"),
+    errno.EACCES: ("permission denied", "choose a folder that you may write to with -o"),
+    errno.EPERM: ("operation not permitted", "choose a folder that you may write to with -o"),
+    errno.EROFS: ("the file system is read-only", "choose a folder that you may write to with -o"),
+    errno.ENOTDIR: ("a part of this path is a file, not a folder", "choose another place with -o"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name with -o"),
+}
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that readers see the old content or the new, never a part."""
+    data = content.encode() if isinstance(content, str) else content
+    with storage_errors(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+
+
+@contextlib.contextmanager
+def staged_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
+    """Yield a hidden folder beside `output`; rename it to `output` when the block ends well, else remove it.
+
+    Raises OutputExists at once when `output` is there and `force` is not set, StorageError when the place
+    cannot be written. With `force` the old folder is replaced only after the new one is complete.
+    """
+    output = Path(os.path.abspath(output))
+    _refuse_existing(output, force)
+    with storage_errors(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        sweep_stale(output)
+        staging = Path(tempfile.mkdtemp(prefix=f".{output.name}.partial-", dir=output.parent))
+    with _locked(staging):
+        try:
+            with storage_errors(output):
+                yield staging
+                _refuse_existing(output, force)
+                (staging / _LOCK).unlink()
+                os.chmod(staging, 0o777 & ~_umask())
+                _swap_in(staging, output)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+
+def sweep_stale(output: Path) -> None:
+    """Remove what killed writers of `output` left behind; folders whose writer lives are locked, and stay.
+
+    A writer killed between moving an old output aside and moving the new one in leaves the old one under
+    a `replaced` name: it is put back.
+    """
+    for folder in output.parent.glob(f".{glob.escape(output.name)}.partial-*"):
+        newborn = not (folder / _LOCK).exists() and time.time() - folder.stat().st_mtime < 60
+        if not newborn:
+            with contextlib.suppress(OSError), _locked(folder, wait=False):
+                shutil.rmtree(folder, ignore_errors=True)
+    for folder in output.parent.glob(f".{glob.escape(output.name)}.replaced-*"):
+        if not output.exists() and (folder / "old").exists():
+            os.rename(folder / "old", output)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse_existing(output: Path, force: bool) -> None:
+    if not os.path.lexists(output):
+        return
+    if not force:
+        raise OutputExists(
+            f"{output} exists already; nothing was written", hint="choose another place with -o, or give --force"
+        )
+    if not output.is_dir() or output.is_symlink():
+        raise OutputExists(f"{output} is not a folder; --force replaces folders only", hint="remove it yourself first")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)
+
+
+def _swap_in(staging: Path, output: Path) -> None:
+    """Rename `staging` to `output`; an older `output` is moved aside first and put back if that fails."""
+    if not output.exists():
+        os.rename(staging, output)
+        return
+    retired = Path(tempfile.mkdtemp(prefix=f".{output.name}.replaced-", dir=output.parent))
+    os.rename(output, retired / "old")
+    try:
+        os.rename(staging, output)
+    except BaseException:
+        os.rename(retired / "old", output)
+        raise
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+

@@ -1,0 +1,76 @@
+"""Quiet: keep the chatter of third-party libraries off the user's screen while their code runs.
+
+Only for the duration of a block, and only what the block itself prints: nothing is filtered globally. What was
+held back is returned, so that an error can show its last lines, and MOBILEKIT_VERBOSE=1 lets everything through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Chatter:
+    """What a library printed while it was kept quiet."""
+
+    text: str = field(default="")
+
+    def tail(self, lines: int = 8) -> str:
+        """The last lines, for an error's hint."""
+        return "\n".join([line for line in self.text.splitlines() if line.strip()][-lines:])
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[Chatter]:
+    """Hold back stdout, stderr (also of C++ code), logging and warnings of the block."""
+    chatter = Chatter()
+    if os.environ.get("MOBILEKIT_VERBOSE"):
+        yield chatter
+        return
+    with tempfile.TemporaryFile() as sink, warnings.catch_warnings(), _handlers_muted(), _redirected(sink):
+        warnings.simplefilter("ignore")
+        try:
+            yield chatter
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            sink.seek(0)
+            chatter.text = sink.read().decode(errors="replace")
+
+
+@contextlib.contextmanager
+def _redirected(sink: io.BufferedRandom | tempfile._TemporaryFileWrapper[bytes]) -> Iterator[None]:
+    """Point file descriptors 1 and 2, and Python's streams, to `sink`."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [(number, os.dup(number)) for number in (1, 2)]
+    writer = io.TextIOWrapper(os.fdopen(os.dup(sink.fileno()), "wb", buffering=0), write_through=True)
+    try:
+        for number, _ in saved:
+            os.dup2(sink.fileno(), number)
+        with contextlib.redirect_stdout(writer), contextlib.redirect_stderr(writer):
+            yield
+    finally:
+        for number, copy in saved:
+            os.dup2(copy, number)
+            os.close(copy)
+        writer.close()
+
+
+@contextlib.contextmanager
+def _handlers_muted() -> Iterator[None]:
+    """Disable log records up to ERROR for the block (handlers may hold the real streams)."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
