@@ -1,0 +1,102 @@
+"""ONNX: ExportedProgram -> .onnx for ONNX Runtime Mobile; a quantized program becomes QuantizeLinear/DequantizeLinear.
+
+Source: torch.onnx's exporter, https://docs.pytorch.org/docs/stable/onnx_export.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilekit.errors import LowerError
+from mobilekit.files import storage_errors
+from mobilekit.lower.target import Lowered
+from mobilekit.quiet import quiet
+from mobilekit.spec import TensorSpec
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+OPSET = 18
+
+
+@dataclass(frozen=True)
+class Onnx:
+    """ONNX Runtime on Android and iOS."""
+
+    name: str = "onnx"
+    summary: str = "ONNX file for ONNX Runtime on Android and iOS"
+    schemes: tuple[str, ...] = ("fp32", "int8")
+    runtime: str = "onnxruntime"
+    runner: str = "onnx"
+    suffix: str = ".onnx"
+
+    def minimum_runtime(self) -> str:
+        """ONNX Runtime 1.14 is the first with opset 18 (onnxruntime.ai/docs/reference/compatibility.html)."""
+        return "1.14"
+
+    def missing(self) -> str | None:
+        absent = [name for name in ("onnx", "onnxscript") if not find_spec(name)]
+        return f"ONNX export needs: pip install {' '.join(absent)}" if absent else None
+
+    def lower(
+        self,
+        program: ExportedProgram,
+        scheme: str,
+        path: Path,
+        *,
+        inputs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+    ) -> Lowered:
+        """Export at a fixed opset, with the declared names for inputs, outputs and dynamic dimensions."""
+        import torch
+
+        try:
+            with quiet():
+                exported = torch.onnx.export(
+                    program,
+                    dynamo=True,
+                    opset_version=OPSET,
+                    input_names=[spec.name for spec in inputs],
+                    output_names=[spec.name for spec in outputs],
+                    verbose=False,
+                )
+                if exported is None:
+                    raise LowerError("onnx: the exporter returned nothing")
+                model = exported.model_proto
+        except LowerError:
+            raise
+        except Exception as error:
+            raise LowerError(f"onnx: {type(error).__name__}: {_reason(error)}") from error
+        _name_dimensions(model, inputs)
+        with storage_errors(path):
+            path.write_bytes(model.SerializeToString())
+        return Lowered(path, tuple(inputs), tuple(outputs), operators=_operators(model))
+
+
+def _reason(error: Exception) -> str:
+    """The exporter's message without its advertisement of further options."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:4])
+
+
+def _name_dimensions(model: Any, inputs: Sequence[TensorSpec]) -> None:
+    """Call dynamic dimensions as the recipe does (batch), not as the tracer does (s77)."""
+    renamed: dict[str, str] = {}
+    for value, spec in zip(model.graph.input, inputs, strict=True):
+        for dim, declared in zip(value.type.tensor_type.shape.dim, spec.shape, strict=True):
+            if isinstance(declared, str) and dim.dim_param:
+                renamed[dim.dim_param] = declared
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in renamed:
+                dim.dim_param = renamed[dim.dim_param]
+
+
+def _operators(model: Any) -> tuple[str, ...]:
+    names = {f"{node.domain or 'ai.onnx'}::{node.op_type}" for node in model.graph.node}
+    names |= {f"{node.domain or 'ai.onnx'}::{node.op_type}" for function in model.functions for node in function.node}
+    return tuple(sorted(names))

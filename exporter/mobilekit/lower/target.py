@@ -1,0 +1,54 @@
+"""What a target is: a runtime on the phone, the schemes it takes, and how a program becomes its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from mobilekit.bundle.manifest import Delegation
+from mobilekit.spec import TensorSpec
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A written artifact and what the phone's runtime needs in order to run it."""
+
+    path: Path
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    backends: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    delegation: Delegation | None = None
+
+
+class Target(Protocol):
+    """One runtime on the phone."""
+
+    name: str
+    summary: str
+    schemes: tuple[str, ...]
+    runtime: str
+    runner: str
+    suffix: str
+
+    def minimum_runtime(self) -> str:
+        """The lowest version of `runtime` that is known to load what `lower` writes."""
+
+    def missing(self) -> str | None:
+        """Why this target cannot be lowered to on this machine, with the cure; None when it can."""
+
+    def lower(
+        self,
+        program: ExportedProgram,
+        scheme: str,
+        path: Path,
+        *,
+        inputs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+    ) -> Lowered:
+        """Write `program` (float, or quantized when the scheme is) to `path`. Raises LowerError."""

@@ -1,0 +1,80 @@
+"""XNNPACK: ExportedProgram -> ExecuTorch program (.pte) with XNNPACK delegates.
+
+Source: ExecuTorch's XNNPACK backend, https://docs.pytorch.org/executorch/stable/backends/xnnpack/xnnpack-overview.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobilekit.bundle.manifest import Delegation
+from mobilekit.bundle.pte import read_pte
+from mobilekit.environment import version_of
+from mobilekit.errors import LowerError
+from mobilekit.files import storage_errors
+from mobilekit.lower.target import Lowered
+from mobilekit.quiet import quiet
+from mobilekit.spec import TensorSpec
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+
+@dataclass(frozen=True)
+class Xnnpack:
+    """Android and iOS, on the CPU."""
+
+    name: str = "xnnpack"
+    summary: str = "ExecuTorch .pte for the CPU of Android and iOS phones"
+    schemes: tuple[str, ...] = ("fp32", "int8")
+    runtime: str = "executorch"
+    runner: str = "pte"
+    suffix: str = ".pte"
+
+    def minimum_runtime(self) -> str:
+        """A .pte is loaded by the runtime of the release that wrote it, and by later ones."""
+        return version_of("executorch") or "unknown"
+
+    def missing(self) -> str | None:
+        return None if find_spec("executorch") else "ExecuTorch is not installed: pip install executorch"
+
+    def lower(
+        self,
+        program: ExportedProgram,
+        scheme: str,
+        path: Path,
+        *,
+        inputs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+    ) -> Lowered:
+        """Partition for XNNPACK; what it does not take stays with ExecuTorch's portable kernels."""
+        with quiet():
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+            from executorch.exir import to_edge_transform_and_lower
+
+        try:
+            with quiet():
+                edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
+                executorch = edge.to_executorch()
+        except Exception as error:
+            raise LowerError(f"xnnpack: {type(error).__name__}: {error}") from error
+        with storage_errors(path), path.open("wb") as stream:
+            executorch.write_to_file(stream)
+        summary = read_pte(path)
+        return Lowered(
+            path,
+            tuple(inputs),
+            tuple(outputs),
+            backends=summary.backends,
+            operators=tuple(operator.name for operator in summary.operators),
+            delegation=Delegation(
+                delegates=len(summary.delegates),
+                delegated_nodes=summary.delegated_nodes,
+                portable_nodes=summary.portable_nodes,
+            ),
+        )
+

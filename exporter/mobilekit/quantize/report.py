@@ -1,0 +1,26 @@
+"""What quantizing did: which operators became int8, and how far the quantized program is from the float one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+
+@dataclass(frozen=True)
+class QuantizationReport:
+    """`quantized` of `candidates` operators that have an int8 form got one; `samples` calibrated the scales."""
+
+    samples: int
+    quantized: int
+    candidates: int
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A program with quantize/dequantize nodes, and the report on it."""
+
+    program: ExportedProgram
+    report: QuantizationReport
