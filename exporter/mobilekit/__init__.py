@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mobilekit.api import export as export
+    from mobilekit.pipeline import export as export
     from mobilekit.bundle import Bundle as Bundle
     from mobilekit.errors import MobilekitError as MobilekitError
 
 _LAZY = {
     "Bundle": "mobilekit.bundle",
     "MobilekitError": "mobilekit.errors",
-    "export": "mobilekit.api",
+    "export": "mobilekit.pipeline",
 }
 
 __all__ = ["Bundle", "MobilekitError", "__version__", "export"]

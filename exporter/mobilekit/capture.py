@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilekit.errors import CaptureError
-from mobilekit.model.program import output_specs
+from mobilekit.model.program import input_specs, output_specs
+from mobilekit.model.pt2 import load_pt2
 from mobilekit.model.usercode import at_user_line, is_user_file
 from mobilekit.model.weights import check_finite
 from mobilekit.quiet import quiet
@@ -88,6 +90,14 @@ def capture(module: nn.Module, inputs: Sequence[TensorSpec], *, example: Sequenc
     _check_same(program, example, expected)
     outputs = _in_terms_of(output_specs(program, names), _symbols(program, inputs))
     return Captured(program, tuple(inputs), outputs, sum(p.numel() for p in module.parameters()))
+
+
+def captured_program(path: Path) -> Captured:
+    """A saved program (`.pt2`) as if it had just been captured. Raises ModelError, WeightsError, CaptureError."""
+    program = load_pt2(path)
+    check_finite(program.state_dict, what=str(path))
+    parameters = sum(tensor.numel() for tensor in program.parameters())
+    return Captured(program, input_specs(program), output_specs(program), parameters)
 
 
 def export_graph(

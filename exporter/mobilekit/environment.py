@@ -11,7 +11,18 @@ from pathlib import Path
 import mobilekit
 from mobilekit.spec.base import Spec
 
-PACKAGES = ("torch", "torchvision", "torchao", "executorch", "onnx", "onnxruntime", "onnxscript", "coremltools", "numpy", "pillow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "torchao",
+    "executorch",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "coremltools",
+    "numpy",
+    "pillow",
+)
 
 
 class Machine(Spec):

@@ -90,14 +90,14 @@ def _unknown_name_message(kind: str, name: str, choices: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in a spec: which field, what was given, what is allowed."""
+    """One thing wrong in a spec: which field, what was given (empty: `allowed` says it), what is allowed."""
 
     field: str
     given: str
     allowed: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.allowed} (given: {self.given})"
+        return f"{self.field}: {self.allowed}" + (f" (given: {self.given})" if self.given else "")
 
 
 class SpecError(UsageError):

@@ -65,6 +65,7 @@ _STORAGE_REASONS = {
     errno.EACCES: ("permission denied", "choose a folder that you may write to with -o"),
     errno.EPERM: ("operation not permitted", "choose a folder that you may write to with -o"),
     errno.EROFS: ("the file system is read-only", "choose a folder that you may write to with -o"),
+    errno.EEXIST: ("a part of this path is a file, not a folder", "choose another place with -o"),
     errno.ENOTDIR: ("a part of this path is a file, not a folder", "choose another place with -o"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name with -o"),
 }
@@ -120,15 +121,23 @@ def sweep_stale(output: Path) -> None:
     A writer killed between moving an old output aside and moving the new one in leaves the old one under
     a `replaced` name: it is put back.
     """
-    for folder in output.parent.glob(f".{glob.escape(output.name)}.partial-*"):
-        newborn = not (folder / _LOCK).exists() and time.time() - folder.stat().st_mtime < 60
-        if not newborn:
-            with contextlib.suppress(OSError), _locked(folder, wait=False):
-                shutil.rmtree(folder, ignore_errors=True)
-    for folder in output.parent.glob(f".{glob.escape(output.name)}.replaced-*"):
+    for folder in _unattended(output, "partial"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in _unattended(output, "replaced"):
         if not output.exists() and (folder / "old").exists():
             os.rename(folder / "old", output)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unattended(output: Path, kind: str) -> Iterator[Path]:
+    """Hidden folders of `kind` beside `output`, each locked while it is handed out, whose writer is gone."""
+    for folder in output.parent.glob(f".{glob.escape(output.name)}.{kind}-*"):
+        # OSError: another process holds the lock, or removed the folder first.
+        with contextlib.suppress(OSError):
+            newborn = not (folder / _LOCK).exists() and time.time() - folder.stat().st_mtime < 60
+            if not newborn:
+                with _locked(folder, wait=False):
+                    yield folder
 
 
 def _refuse_existing(output: Path, force: bool) -> None:
@@ -158,18 +167,18 @@ def _swap_in(staging: Path, output: Path) -> None:
         os.rename(staging, output)
         return
     retired = Path(tempfile.mkdtemp(prefix=f".{output.name}.replaced-", dir=output.parent))
-    os.rename(output, retired / "old")
-    try:
-        os.rename(staging, output)
-    except BaseException:
-        os.rename(retired / "old", output)
-        raise
-    finally:
-        shutil.rmtree(retired, ignore_errors=True)
+    with _locked(retired):
+        os.rename(output, retired / "old")
+        try:
+            os.rename(staging, output)
+        except BaseException:
+            os.rename(retired / "old", output)
+            raise
+        finally:
+            shutil.rmtree(retired, ignore_errors=True)
 
 
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-

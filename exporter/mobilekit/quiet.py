@@ -7,6 +7,7 @@ held back is returned, so that an error can show its last lines, and MOBILEKIT_V
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import logging
 import os
@@ -40,8 +41,7 @@ def quiet() -> Iterator[Chatter]:
         try:
             yield chatter
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
             sink.seek(0)
             chatter.text = sink.read().decode(errors="replace")
 
@@ -49,8 +49,7 @@ def quiet() -> Iterator[Chatter]:
 @contextlib.contextmanager
 def _redirected(sink: io.BufferedRandom | tempfile._TemporaryFileWrapper[bytes]) -> Iterator[None]:
     """Point file descriptors 1 and 2, and Python's streams, to `sink`."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     saved = [(number, os.dup(number)) for number in (1, 2)]
     writer = io.TextIOWrapper(os.fdopen(os.dup(sink.fileno()), "wb", buffering=0), write_through=True)
     try:
@@ -63,6 +62,14 @@ def _redirected(sink: io.BufferedRandom | tempfile._TemporaryFileWrapper[bytes])
             os.dup2(copy, number)
             os.close(copy)
         writer.close()
+
+
+def _flush() -> None:
+    """Python's buffers and the C library's: what C code printed goes where it pointed at that time."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).fflush(None)
 
 
 @contextlib.contextmanager

@@ -1,53 +1,76 @@
 """The manifest: bundle.json as typed values. Schema version 1; docs/bundle.md explains each field.
 
 Figures carry their evidence (n, spread, threads), and what was not executed has no figures: `verification`
-and `benchmark` of such an artifact hold a reason instead.
+and `benchmark` of such an artifact hold a reason instead. Refuses what contradicts itself: two artifacts of
+one target and scheme, a file with two hashes, a golden tensor whose bytes do not fit its shape.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import math
+from collections import Counter
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mobilekit.environment import Environment
 from mobilekit.spec.base import Spec
 from mobilekit.spec.image import ImagePreprocess
-from mobilekit.spec.tensor import TensorSpec
+from mobilekit.spec.tensor import DType, TensorSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RelativePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$")]
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
+ITEM_BYTES: dict[str, int] = {
+    "float32": 4,
+    "float16": 2,
+    "int64": 8,
+    "int32": 4,
+    "int8": 1,
+    "uint8": 1,
+    "bool": 1,
+}
 
 
 class FileEntry(Spec):
     """A file, or a folder such as an .mlpackage, with what it takes to notice a change."""
 
-    file: RelativePath
-    bytes: Count
-    sha256: Sha256
+    file: RelativePath = Field(description="relative to the bundle, with forward slashes, never outside it")
+    bytes: Count = Field(description="of the file, or of all files below the folder")
+    sha256: Sha256 = Field(
+        description="of the file; of a folder, the hash of its sorted lines '<sha256>  <relative path>\\n'"
+    )
 
 
 class ModelEntry(Spec):
     """Which model this is and where it came from."""
 
     name: str
-    source: str = Field(description="how the model was named: a zoo name, a path, package.module:build, torchvision:...")
-    parameters: Count
+    source: str = Field(
+        description="how the model was named: a zoo name, a path, package.module:build, torchvision:..."
+    )
+    task: Literal["image-classification", "tensor"] = Field(
+        default="tensor",
+        description="image-classification: the first output is (batch, classes), the highest value is the class",
+    )
+    parameters: Count = Field(description="number of weights, not bytes")
     recipe_sha256: Sha256 | None = None
     weights_sha256: Sha256 | None = None
     trained: bool = Field(description="false when the weights are random: no accuracy can be expected")
-    commit: str | None = None
+    commit: str | None = Field(
+        default=None, description="git commit of the model's code; ends in +changes when the tree differed from it"
+    )
 
 
 class Delegation(Spec):
     """How much of an ExecuTorch program runs in delegates."""
 
-    delegates: Count
-    delegated_nodes: Count
-    portable_nodes: Count
+    delegates: Count = Field(description="1 is best; each further one costs a hand-over")
+    delegated_nodes: Count = Field(description="graph nodes inside delegates")
+    portable_nodes: Count = Field(description="graph nodes outside, run by slower kernels")
 
 
 class Metrics(Spec):
@@ -57,16 +80,20 @@ class Metrics(Spec):
     top1: Fraction | None = Field(default=None, description="None when the samples carry no labels of this model")
     top1_eager: Fraction | None = None
     agreement: Fraction | None = Field(default=None, description="share of samples whose arg-max equals eager's")
-    sqnr_db: float | None = Field(description="signal to quantization noise; None when the outputs are bit-equal")
-    max_abs_error: Annotated[float, Field(ge=0)]
+    sqnr_db: float | None = Field(
+        description="signal to quantization noise of the worst output; None when all are equal, -200 when any value is not finite"
+    )
+    max_abs_error: Annotated[float, Field(ge=0)] = Field(description="over the values that are finite in both")
+    nonfinite: Count = Field(default=0, description="output values that are NaN, or infinite on one side only")
 
 
 class Check(Spec):
-    """One figure held against a named threshold."""
+    """One figure held against a named threshold. `value` None: there is no difference at all (SQNR is infinite)."""
 
     name: str
     value: float | None
     threshold: float
+    bound: Literal["at least", "at most"] = "at least"
     passed: bool
 
 
@@ -87,8 +114,8 @@ class Verification(Spec):
 
     @property
     def passed(self) -> bool | None:
-        """True or False for what was executed, None for what was not."""
-        return all(check.passed for check in self.checks) if self.executed else None
+        """True or False for what was held against thresholds, None for what was not."""
+        return all(check.passed for check in self.checks) if self.checks else None
 
 
 class Latency(Spec):
@@ -102,6 +129,10 @@ class Latency(Spec):
     iqr_ms: float
     threads: Annotated[int, Field(ge=1)]
     ratio_to_eager: float | None = Field(default=None, description="median over eager's median, same run")
+    preemptions_per_second: float | None = Field(
+        default=None,
+        description="how often other programs took a core away; above 100 the figures tell the machine's load",
+    )
 
 
 class Benchmark(Spec):
@@ -112,7 +143,9 @@ class Benchmark(Spec):
     runner: str | None = None
     latency: Latency | None = None
     load_ms: float | None = None
-    peak_memory_bytes: Count | None = Field(default=None, description="peak resident memory above the level before loading")
+    peak_memory_bytes: Count | None = Field(
+        default=None, description="peak resident memory above the level before loading"
+    )
 
     @model_validator(mode="after")
     def _figures_exactly_when_executed(self) -> Self:
@@ -129,7 +162,9 @@ class Artifact(FileEntry):
     runtime: str = Field(description="the runtime that loads it: executorch, onnxruntime, coreml, torch")
     minimum_runtime: str = Field(description="the lowest runtime version known to load it")
     backends: tuple[str, ...] = ()
-    operators: tuple[str, ...] = Field(default=(), description="operators the runtime must register besides the backends")
+    operators: tuple[str, ...] = Field(
+        default=(), description="operators the runtime must register besides the backends"
+    )
     ship: bool = Field(default=True, description="false for the eager reference, which stays on the desk")
     inputs: tuple[TensorSpec, ...] = Field(description="names as this file has them, in order")
     outputs: tuple[TensorSpec, ...]
@@ -154,20 +189,32 @@ class TestData(Spec):
 
     __test__ = False
 
-    source: str
+    source: str = Field(description="a data set's name, or 'generated' for random input")
     split: str
     samples: Count
-    indices_sha256: Sha256 | None = None
-    generated: bool = False
-    skipped: tuple[str, ...] = Field(default=(), description="files that could not be read and were left out by request")
+    indices_sha256: Sha256 | None = Field(default=None, description="hash of the sample indices, in order")
+    seed: int = Field(default=0, description="which samples of the split were drawn, where not all of them are used")
+    generated: bool = Field(default=False, description="true: random input; figures show numeric parity, not accuracy")
+    skipped: tuple[str, ...] = Field(
+        default=(), description="files that could not be read and were left out by request"
+    )
 
 
 class GoldenTensor(FileEntry):
     """A little-endian, C-contiguous tensor in a file of its own."""
 
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
+    name: str = Field(description="the input or output, as the manifest's or the artifact's own list names it")
+    dtype: DType
+    shape: tuple[Count, ...]
+
+    @model_validator(mode="after")
+    def _bytes_fit_the_shape(self) -> Self:
+        expected = math.prod(self.shape) * ITEM_BYTES[self.dtype]
+        if self.bytes != expected:
+            raise ValueError(
+                f"a {self.dtype} tensor of shape {list(self.shape)} has {expected} bytes, not {self.bytes}"
+            )
+        return self
 
 
 class GoldenOutput(Spec):
@@ -176,18 +223,22 @@ class GoldenOutput(Spec):
     target: str
     scheme: str
     outputs: tuple[GoldenTensor, ...]
-    max_abs_error: Annotated[float, Field(ge=0)]
+    max_abs_error: Annotated[float, Field(ge=0)] = Field(description="the largest difference of any value that passes")
 
 
 class GoldenSample(Spec):
     """One sample all the way: encoded image -> decoded pixels -> tensors -> outputs."""
 
     id: str
-    label: int | None = None
+    label: Count | None = Field(default=None, description="index into labels.txt; null when not known")
     encoded: FileEntry | None = Field(default=None, description="as a camera or file gives it")
-    pixels: GoldenTensor | None = Field(default=None, description="decoded, oriented, uint8 (H, W, C), before colour order")
+    pixels: GoldenTensor | None = Field(
+        default=None, description="decoded, oriented, uint8 (H, W, C), before colour order"
+    )
     inputs: tuple[GoldenTensor, ...]
-    input_max_abs_error: Annotated[float, Field(ge=0)]
+    input_max_abs_error: Annotated[float, Field(ge=0)] = Field(
+        description="how far the preprocessing of another implementation may be from `inputs`, in any value"
+    )
     outputs: tuple[GoldenOutput, ...]
 
 
@@ -195,19 +246,38 @@ class Manifest(Spec):
     """bundle.json."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    created: str = Field(description="UTC, ISO 8601")
+    created: Timestamp = Field(description="UTC, for example 2026-11-21T01:17:00Z")
     model: ModelEntry
-    preprocess: ImagePreprocess | None = None
-    inputs: tuple[TensorSpec, ...]
+    preprocess: ImagePreprocess | None = Field(
+        default=None, description="from an encoded image to the one input; null: the app makes the tensors itself"
+    )
+    inputs: tuple[TensorSpec, ...] = Field(description="of the model; artifacts have the same ones in the same order")
     outputs: tuple[TensorSpec, ...]
-    labels: FileEntry | None = None
+    labels: FileEntry | None = Field(default=None, description="UTF-8, line i (from 0) names class i, lines end in LF")
     artifacts: tuple[Artifact, ...]
-    calibration: Calibration | None = None
-    test_data: TestData | None = None
+    calibration: Calibration | None = Field(default=None, description="null when nothing was quantized statically")
+    test_data: TestData | None = Field(default=None, description="null when nothing was verified")
     golden: tuple[GoldenSample, ...] = ()
     reports: tuple[FileEntry, ...] = ()
-    environment: Environment
+    environment: Environment = Field(description="where the figures were measured")
     warnings: tuple[str, ...] = Field(default=(), description="what a reader must know before trusting the figures")
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> Self:
+        variants = Counter((artifact.target, artifact.scheme) for artifact in self.artifacts)
+        twice = [f"{target} {scheme}" for (target, scheme), count in variants.items() if count > 1]
+        if twice:
+            raise ValueError(f"artifacts: {', '.join(twice)} is listed more than once")
+        known: dict[str, tuple[int, str]] = {}
+        for entry in self.files():
+            if known.setdefault(entry.file, (entry.bytes, entry.sha256)) != (entry.bytes, entry.sha256):
+                raise ValueError(f"{entry.file} is listed with two different hashes")
+        return self
+
+    @property
+    def shipped(self) -> tuple[Artifact, ...]:
+        """The artifacts that are meant for a phone."""
+        return tuple(artifact for artifact in self.artifacts if artifact.ship)
 
     def files(self) -> tuple[FileEntry, ...]:
         """Every file that the manifest vouches for."""

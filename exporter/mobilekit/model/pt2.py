@@ -16,12 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilekit.errors import ModelError, WeightsError
+from mobilekit.files import storage_errors
 from mobilekit.quiet import quiet
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-_EXPRESSION = re.compile(r"(?!.*__)[A-Za-z0-9_ ()+\-*/,<>=&|~%]*(\d\.\d*)?[A-Za-z0-9_ ()+\-*/,<>=&|~%]*\Z")
+_EXPRESSION = re.compile(r"[A-Za-z0-9_ ()+\-*/,<>=&|~%.]*\Z")
+_QUOTED_NAME = re.compile(r"'[A-Za-z0-9_]+'")
+_CALLED = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\s*\(")
+_ARITHMETIC = frozenset(
+    "Symbol Integer Rational Float Add Mul Pow Mod Max Min Abs Eq Ne Ge Gt Le Lt And Or Not floor ceiling sqrt Piecewise "
+    "FloorDiv CeilDiv CleanDiv IntTrueDiv FloatTrueDiv PythonMod ModularIndexing PowByNatural ToFloat TruncToInt "
+    "CeilToInt FloorToInt RoundToInt Where Identity LShift RShift BitwiseFn_bitwise_and BitwiseFn_bitwise_or".split()
+)
 _OPERATOR = re.compile(r"(torch\.ops\.[A-Za-z0-9_.]+|_operator\.[a-z]+|math\.[a-z]+|torch\.sym_[a-z_]+|torch\.(_check|_constrain)[a-z_]*)\Z")
 
 
@@ -41,6 +49,14 @@ def load_pt2(path: Path) -> ExportedProgram:
             f"{path} cannot be loaded by torch {torch.__version__}: {type(error).__name__}: {error}",
             hint="save it again with torch.export.save under this version of torch",
         ) from error
+
+
+def save_pt2(program: ExportedProgram, path: Path) -> None:
+    """Write `program` so that load_pt2 accepts it. Raises StorageError."""
+    import torch
+
+    with quiet(), storage_errors(path):
+        torch.export.save(program, path)
 
 
 def _register_operators() -> None:
@@ -91,10 +107,21 @@ def _check_pickle(path: Path, inner: str, content: bytes) -> None:
 
 def _check_graph(path: Path, graph: Any) -> None:
     for key, text in _strings(graph):
-        if key == "expr_str" and not _EXPRESSION.match(text):
+        if key == "expr_str" and not _is_arithmetic(text):
             raise _unsafe(path, f"a shape expression that is not arithmetic ({text[:60]!r})")
         if key == "target" and not _OPERATOR.match(text):
             raise _unsafe(path, f"a call to something that is not a torch operator ({text[:60]!r})")
+
+
+def _is_arithmetic(text: str) -> bool:
+    """Whether sympify, which evaluates its argument as Python, meets nothing here but sums and their like."""
+    plain = _QUOTED_NAME.sub("name", text)
+    return (
+        "__" not in plain
+        and _EXPRESSION.match(plain) is not None
+        and not re.search(r"\.\s*[A-Za-z_]", plain)
+        and all(name in _ARITHMETIC for name in _CALLED.findall(plain))
+    )
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -11,15 +11,18 @@ from mobilekit.spec.image import ImagePreprocess
 from mobilekit.spec.tensor import TensorSpec
 
 Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class DataSpec(Spec):
     """Which data set, and how much of it calibrates and measures. Splits are fixed by `seed`."""
 
-    name: str = Field(description="digits, mnist, fashion-mnist, cifar10, imagefolder:PATH, npz:PATH, package.module:function")
+    name: str = Field(
+        description="digits, mnist, fashion-mnist, cifar10, imagefolder:PATH, npz:PATH, package.module:function"
+    )
     calibration_samples: Positive = 256
     test_samples: Positive | None = Field(default=None, description="None measures on the whole test split")
-    seed: int = 0
+    seed: Seed = 0
 
 
 class TrainSpec(Spec):
@@ -32,8 +35,13 @@ class TrainSpec(Spec):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     schedule: Literal["constant", "cosine", "one-cycle"] = "one-cycle"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    shift_pixels: Annotated[int, Field(ge=0, le=64)] = Field(default=0, description="random shift of images, zero-filled")
-    seed: int = 0
+    shift_pixels: Annotated[int, Field(ge=0, le=64)] = Field(
+        default=0, description="random shift of images, zero-filled"
+    )
+    validation_fraction: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        default=0.1, description="share of the train split held back to choose the best epoch"
+    )
+    seed: Seed = 0
 
 
 class ExportSpec(Spec):

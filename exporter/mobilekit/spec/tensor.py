@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from mobilekit.errors import Problem, SpecError
 from mobilekit.spec.base import Spec
@@ -16,6 +16,17 @@ DTYPES: tuple[str, ...] = ("float32", "float16", "int64", "int32", "int8", "uint
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+def _size_or_name(value: Any) -> Any:
+    """One message for both alternatives, instead of one per alternative that failed."""
+    size = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if not size and not (isinstance(value, str) and _NAME.match(value)):
+        raise ValueError('must be a size of 1 or more, or the name of a dynamic dimension such as "batch"')
+    return value
+
+
+Dim = Annotated[Annotated[int, Field(ge=1)] | Name, BeforeValidator(_size_or_name)]
 
 
 class DynamicDim(Spec):
@@ -36,7 +47,7 @@ class TensorSpec(Spec):
 
     name: Name
     dtype: DType = "float32"
-    shape: tuple[Annotated[int, Field(ge=1)] | Name, ...]
+    shape: tuple[Dim, ...]
     dynamic: dict[str, DynamicDim] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -95,7 +106,9 @@ def parse_inputs(texts: Sequence[str]) -> tuple[TensorSpec, ...]:
     ]
     if problems:
         raise SpecError(
-            "command line", problems, hint="an input is [NAME:][DTYPE:]DIMS, for example image:float32:batch=1..8,3,96,96"
+            "command line",
+            problems,
+            hint="an input is [NAME:][DTYPE:]DIMS, for example image:float32:batch=1..8,3,96,96",
         )
     return tuple(specs)
 
@@ -128,7 +141,7 @@ def _parse_dim(text: str, bounds: dict[str, DynamicDim]) -> int | str:
             raise ValueError(f"dimension {name!r} has no bounds yet; write {name}=1..8 where it is first used")
         return name
     low, dots, high = limits.partition("..")
-    if not (dots and low.isdigit() and high.isdigit() and 1 <= int(low) < int(high)):
+    if not (dots and (low + high).isascii() and low.isdigit() and high.isdigit() and 1 <= int(low) < int(high)):
         raise ValueError(f"bounds of {name!r} must be MIN..MAX with 1 <= MIN < MAX, given {limits!r}")
     given = DynamicDim(min=int(low), max=int(high))
     if bounds.setdefault(name, given) != given:

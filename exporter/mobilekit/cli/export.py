@@ -1,0 +1,87 @@
+"""`mobilekit export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mobilekit.cli.options import (
+    CalibrationOption,
+    Corrupt,
+    CorruptOption,
+    DataOption,
+    ForceOption,
+    InputOption,
+    JsonOption,
+    ModelArgument,
+    SeedOption,
+    TestOption,
+    ThreadsOption,
+    WeightsOption,
+    data_of,
+    inputs_of,
+)
+from mobilekit.cli.outcome import fail_on_checks, show_bundle
+from mobilekit.cli.screen import ScreenProgress
+
+
+def command(
+    model: ModelArgument,
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", "-t", help="xnnpack, onnx, coreml; may be given several times. Default: the recipe's, else all.", show_default=False),
+    ] = None,
+    quantize: Annotated[
+        list[str] | None,
+        typer.Option("--quantize", "-q", help="fp32, fp16 (coreml), int8; may be given several times. Default: the recipe's, else fp32 and int8.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="The bundle to write. Default: bundles/MODEL.", show_default=False)
+    ] = None,
+    inputs: InputOption = None,
+    weights: WeightsOption = None,
+    data: DataOption = None,
+    calibration_samples: CalibrationOption = None,
+    test_samples: TestOption = None,
+    seed: SeedOption = None,
+    corrupt: CorruptOption = Corrupt.refuse,
+    threads: ThreadsOption = None,
+    bench: Annotated[bool, typer.Option("--bench/--no-bench", help="Measure latency, load time and memory.")] = True,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Export a model to every target, verify each artifact against eager, and measure it.
+
+    Examples:
+
+      mobilekit export runs/digits_cnn -o bundles/digits
+
+      mobilekit export torchvision:mobilenet_v3_small -t xnnpack -t onnx -q int8 --data imagefolder:photos
+
+      mobilekit export net.py:build -i image:batch=1..8,3,96,96 -i meta:batch,4 -q fp32
+
+    Ends with 0 when every check passed, 1 when one failed (the bundle is written all the same).
+    """
+    from mobilekit.lower import check_schemes
+    from mobilekit.model import resolve
+    from mobilekit.pipeline import ExportOptions, export_source
+
+    specs = inputs_of(inputs)
+    if target or quantize:  # wrong names are told before a model is loaded
+        check_schemes(target or (), quantize or ())
+    source = resolve(model, inputs=specs, weights=weights)
+    options = ExportOptions(
+        targets=tuple(target) if target else None,
+        schemes=tuple(quantize) if quantize else None,
+        data=data_of(source.recipe.data, data, calibration_samples, test_samples, seed),
+        corrupt=corrupt.value,
+        threads=threads,
+        bench=bench,
+        force=force,
+    )
+    with ScreenProgress() as progress:
+        bundle = export_source(source, output or Path("bundles") / source.recipe.name, options, progress=progress)
+    show_bundle(bundle, as_json=as_json)
+    fail_on_checks(bundle.manifest)

@@ -1,0 +1,93 @@
+"""Options that several commands share, with the help that teaches them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mobilekit.spec import DataSpec, TensorSpec, parse_inputs
+
+MODEL_HELP = (
+    "A zoo name (see `mobilekit list models`), a folder with recipe.toml, path/to/file.py:build, package.module:build, "
+    "torchvision:ARCHITECTURE, a run made by `mobilekit train`, or a .pt2 file."
+)
+DATA_HELP = (
+    "Data that calibrates (train split) and measures (test split): digits, mnist, fashion-mnist, cifar10, "
+    "imagefolder:PATH, npz:PATH or package.module:function. Default: the recipe's."
+)
+
+
+class Corrupt(StrEnum):
+    """What to do with a sample that cannot be read."""
+
+    refuse = "refuse"
+    skip = "skip"
+
+
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP, show_default=False)]
+BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that `mobilekit export` wrote.", show_default=False)]
+DataOption = Annotated[str | None, typer.Option("--data", metavar="DATA", help=DATA_HELP, show_default=False)]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="[NAME:][DTYPE:]DIMS",
+        help="One per argument of forward(), in order; a dynamic dimension is NAME=MIN..MAX. "
+        "Example: -i image:batch=1..8,3,96,96 -i meta:batch,4. Default: the recipe's.",
+        show_default=False,
+    ),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        "-w",
+        metavar="FILE|NAME",
+        help="A checkpoint (.safetensors, or .pt with tensors only), or the name of torchvision's published weights (DEFAULT).",
+        show_default=False,
+    ),
+]
+ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Replace what is at the output already.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+CorruptOption = Annotated[
+    Corrupt, typer.Option("--corrupt", help="A sample that cannot be read is refused, or skipped and named in the report.")
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, max=256, help="Threads of each runtime. Default: the cores of this machine.", show_default=False)
+]
+CalibrationOption = Annotated[
+    int | None, typer.Option("--calibration-samples", min=1, help="How many training samples calibrate int8.", show_default=False)
+]
+TestOption = Annotated[
+    int | None, typer.Option("--test-samples", min=1, help="How many test samples measure accuracy.", show_default=False)
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Which samples are drawn.", show_default=False)]
+
+DEFAULT_TEST_SAMPLES = 500
+"""Of data that no recipe speaks of: a test set may be large, and every artifact runs all of it."""
+
+
+def inputs_of(texts: list[str] | None) -> tuple[TensorSpec, ...] | None:
+    """`--input` options as specs, or None when there are none."""
+    return parse_inputs(texts) if texts else None
+
+
+def data_of(
+    recipe_data: DataSpec | None,
+    name: str | None,
+    calibration_samples: int | None = None,
+    test_samples: int | None = None,
+    seed: int | None = None,
+) -> DataSpec | None:
+    """The data options laid over the recipe's; None when neither names any data."""
+    if name is None and recipe_data is None:
+        return None
+    base = recipe_data
+    if base is None or (name is not None and name != base.name):
+        base = DataSpec(name=name or "", test_samples=DEFAULT_TEST_SAMPLES)
+    given = {"calibration_samples": calibration_samples, "test_samples": test_samples, "seed": seed}
+    return base.model_copy(update={key: value for key, value in given.items() if value is not None})

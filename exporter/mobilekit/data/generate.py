@@ -1,0 +1,99 @@
+"""Generated input, for when there is no data: it runs a model, and says nothing about its accuracy.
+
+Scales that are calibrated on it mean nothing for accuracy either; whoever uses it must say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mobilekit.data.base import Array, Labels, Pixels, Sample
+from mobilekit.data.samples import Samples, materialize
+from mobilekit.data.sampling import bits
+from mobilekit.data.subset import Subset
+from mobilekit.spec.image import ImagePreprocess
+from mobilekit.spec.tensor import TensorSpec
+
+SOURCE = "generated"
+_GRID = 5
+
+
+def generated(inputs: Sequence[TensorSpec], n: int, seed: int, preprocess: ImagePreprocess | None) -> Samples:
+    """`n` random samples that fit `inputs`, the same for the same seed; source "generated", no labels.
+
+    With `preprocess`: smooth random images of the input's size, through that preprocessing. Else floats are
+    standard normal and whole numbers 0 or 1, which is safe for indices and masks alike. Dynamic dimensions are at
+    their lower bound. Raises SpecError when an input's first dimension cannot be 1.
+    """
+    split = GeneratedSplit(tuple(inputs), n, seed, preprocess)
+    return materialize(Subset(split, tuple(range(n))), inputs, preprocess)
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratedSplit:
+    """Random samples, each made from (seed, index) when it is asked for."""
+
+    inputs: tuple[TensorSpec, ...]
+    length: int
+    seed: int
+    preprocess: ImagePreprocess | None
+    source: str = SOURCE
+    name: str = SOURCE
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Sample:
+        if self.preprocess is not None:
+            return Sample(self.id_of(index), None, pixels=_smooth_image(self._image_size(), self.seed, index))
+        tensors = tuple(_random_tensor(spec, self.seed, index) for spec in self.inputs)
+        return Sample(self.id_of(index), None, tensors=tensors, names=tuple(spec.name for spec in self.inputs))
+
+    def id_of(self, index: int) -> str:
+        return f"{SOURCE}/{index:05d}"
+
+    def labels_of(self) -> Labels | None:
+        return None
+
+    def _image_size(self) -> tuple[int, int]:
+        assert self.preprocess is not None
+        shape = self.inputs[0].sized()
+        height, width = shape[2:4] if self.preprocess.layout == "NCHW" else shape[1:3]
+        return self.preprocess.output_size or (height, width)
+
+
+def _smooth_image(size: tuple[int, int], seed: int, index: int) -> Pixels:
+    """uint8 (H, W, 3): a random grid of colours, linearly interpolated, with a little noise."""
+    height, width = size
+    grid = _uniform((_GRID, _GRID, 3), seed, f"generated image {index}")
+    rows, columns = (_interpolation(length) for length in size)
+    smooth = np.einsum("yi,xj,ijc->yxc", rows, columns, grid)
+    noise = _uniform((height, width, 3), seed, f"generated noise {index}") - 0.5
+    image: Pixels = np.clip(np.rint(smooth * 255 + noise * 16), 0, 255).astype(np.uint8)
+    return image
+
+
+def _interpolation(length: int) -> Array:
+    """float64 (length, _GRID): the weights that stretch _GRID points over `length` pixels."""
+    at = np.linspace(0, _GRID - 1, length) if length > 1 else np.zeros(1)
+    weights: Array = np.clip(1 - np.abs(at[:, np.newaxis] - np.arange(_GRID)), 0, 1)
+    return weights
+
+
+def _random_tensor(spec: TensorSpec, seed: int, index: int) -> Array:
+    shape = spec.sized()
+    purpose = f"generated {spec.name} {index}"
+    if spec.dtype.startswith("float"):
+        first, second = _uniform((2, *shape), seed, purpose)
+        normal = np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * np.pi * second)  # Box and Muller, 1958
+        return np.asarray(normal, dtype=spec.dtype)
+    return np.asarray(_uniform(shape, seed, purpose) < 0.5, dtype=spec.dtype)
+
+
+def _uniform(shape: tuple[int, ...], seed: int, purpose: str) -> Array:
+    """float64 in [0, 1), from the 53 upper bits of each word."""
+    words = bits(int(np.prod(shape)), seed, purpose)
+    return ((words >> np.uint64(11)) * 2.0**-53).reshape(shape)

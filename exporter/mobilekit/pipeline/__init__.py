@@ -1,0 +1,18 @@
+"""Pipeline: the stages put together, as the command line and `mobilekit.export` run them. Prints nothing."""
+
+from mobilekit.pipeline.api import export
+from mobilekit.pipeline.demo import DemoResult, demo
+from mobilekit.pipeline.export import ExportOptions, export_source
+from mobilekit.pipeline.remeasure import bench_bundle, verify_bundle
+from mobilekit.pipeline.training import train_source
+
+__all__ = [
+    "DemoResult",
+    "ExportOptions",
+    "bench_bundle",
+    "demo",
+    "export",
+    "export_source",
+    "train_source",
+    "verify_bundle",
+]

@@ -1,0 +1,219 @@
+"""Export: a model source -> a bundle. Captures once, quantizes once, lowers everywhere, and measures what it made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobilekit.bundle import Bundle
+from mobilekit.bundle.manifest import Artifact, Manifest, ModelEntry
+from mobilekit.bundle.write import entry_for, utc_now, write_labels, write_manifest
+from mobilekit.capture import Captured, capture, captured_program
+from mobilekit.data import Dataset
+from mobilekit.data.samples import Corrupt
+from mobilekit.environment import describe, source_commit, usable_cores, version_of
+from mobilekit.errors import MissingDependency
+from mobilekit.files import sha256, staged_folder
+from mobilekit.lower import Target, check_schemes
+from mobilekit.model import ModelSource
+from mobilekit.pipeline.evidence import NO_DATA, Evidence, gather
+from mobilekit.pipeline.golden import write_golden
+from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, bench_all, verify_all
+from mobilekit.progress import SILENT, Progress
+from mobilekit.quantize import quantize, scheme
+from mobilekit.report import write_reports
+from mobilekit.spec import DataSpec
+
+if TYPE_CHECKING:
+    import torch
+    from torch.export import ExportedProgram
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to make and how to measure it. None means: as the recipe says."""
+
+    targets: tuple[str, ...] | None = None
+    schemes: tuple[str, ...] | None = None
+    data: DataSpec | None = None
+    corrupt: Corrupt = "refuse"
+    threads: int | None = None
+    bench: bool = True
+    force: bool = False
+
+
+def export_source(
+    source: ModelSource,
+    output: Path,
+    options: ExportOptions | None = None,
+    *,
+    dataset: Dataset | None = None,
+    example: Sequence[torch.Tensor] | None = None,
+    progress: Progress = SILENT,
+) -> Bundle:
+    """Make a bundle of `source` at `output`: it appears whole, or not at all.
+
+    Raises whatever a stage raises; then nothing is left behind. Failed checks do not raise: they are in the
+    bundle's verifications, since a bundle that can be looked at is worth more than none.
+    """
+    options = options or ExportOptions()
+    recipe = source.recipe
+    pairs = check_schemes(options.targets or recipe.export.targets, options.schemes or recipe.export.schemes)
+    for target, _ in pairs:
+        if (missing := target.missing()) is not None:
+            raise MissingDependency(f"{target.name}: {missing}")
+    with staged_folder(output, force=options.force) as folder:
+        _Export(source, folder, options, pairs, progress).run(dataset, example)
+    return Bundle.load(output, check=False)
+
+
+class _Export:
+    """One export under way in a staging folder."""
+
+    def __init__(
+        self,
+        source: ModelSource,
+        folder: Path,
+        options: ExportOptions,
+        pairs: Sequence[tuple[Target, str]],
+        progress: Progress,
+    ) -> None:
+        self.source, self.folder, self.options, self.pairs, self.progress = source, folder, options, pairs, progress
+        self.threads = options.threads or usable_cores()
+        self.outputs: Outputs = {}
+
+    def run(self, dataset: Dataset | None, example: Sequence[torch.Tensor] | None) -> None:
+        captured = self._capture(example)
+        evidence = self._evidence(captured, dataset)
+        programs = self._programs(captured, evidence)
+        eager = self._write_eager(captured)
+        made = [self._lower(target, name, programs[name], captured) for target, name in self.pairs]
+        artifacts = self._measure(eager, made, evidence)
+        self._finish(captured, evidence, artifacts)
+
+    def _capture(self, example: Sequence[torch.Tensor] | None) -> Captured:
+        with self.progress.task(f"capturing {self.source.recipe.name}"):
+            if self.source.program is not None:
+                return captured_program(self.source.program)
+            return capture(self.source.build(), self.source.recipe.inputs, example=example)
+
+    def _evidence(self, captured: Captured, dataset: Dataset | None) -> Evidence:
+        spec = self.options.data or self.source.recipe.data
+        if dataset is not None and spec is None:
+            spec = DataSpec(name=dataset.name)
+        if spec is None:
+            self.progress.warn(NO_DATA)
+        return gather(
+            self.source.recipe,
+            spec,
+            dataset=dataset,
+            classes=_classes(captured),
+            calibrate=any(scheme(name).calibrated for _, name in self.pairs),
+            corrupt=self.options.corrupt,
+            progress=self.progress,
+        )
+
+    def _programs(self, captured: Captured, evidence: Evidence) -> dict[str, ExportedProgram]:
+        """The float program for every scheme, and the one quantized program for the calibrated ones."""
+        import torch
+
+        programs = {name: captured.program for _, name in self.pairs if not scheme(name).calibrated}
+        for name in {name for _, name in self.pairs if scheme(name).calibrated}:
+            samples = evidence.calibration
+            assert samples is not None
+            batches = (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
+            programs[name] = quantize(captured, batches, progress=self.progress).program
+        return programs
+
+    def _file(self, target: str, name: str, suffix: str) -> str:
+        return f"{self.source.recipe.name}.{target}.{name}{suffix}"
+
+    def _write_eager(self, captured: Captured) -> Artifact:
+        """The float program itself: what `verify` and `bench` hold every artifact against, now and later."""
+        from mobilekit.model.pt2 import save_pt2
+
+        file = self._file(EAGER, FLOAT, ".pt2")
+        save_pt2(captured.program, self.folder / file)
+        return Artifact(
+            **entry_for(self.folder, file).model_dump(),
+            target=EAGER,
+            scheme=FLOAT,
+            runtime="torch",
+            minimum_runtime=version_of("torch") or "unknown",
+            ship=False,
+            inputs=captured.inputs,
+            outputs=captured.outputs,
+        )
+
+    def _lower(self, target: Target, name: str, program: ExportedProgram, captured: Captured) -> Artifact:
+        file = self._file(target.name, name, target.suffix)
+        with self.progress.task(f"lowering to {target.name} {name}"):
+            lowered = target.lower(
+                program, name, self.folder / file, inputs=captured.inputs, outputs=captured.outputs
+            )
+        return Artifact(
+            **entry_for(self.folder, file).model_dump(),
+            target=target.name,
+            scheme=name,
+            runtime=target.runtime,
+            minimum_runtime=target.minimum_runtime(),
+            backends=lowered.backends,
+            operators=lowered.operators,
+            inputs=lowered.inputs,
+            outputs=lowered.outputs,
+            delegation=lowered.delegation,
+        )
+
+    def _measure(self, eager: Artifact, made: Sequence[Artifact], evidence: Evidence) -> tuple[Artifact, ...]:
+        test = evidence.test
+        samples = [test.one(index) for index in range(len(test))]
+        verified, self.outputs = verify_all(
+            self.folder,
+            (eager, *made),
+            samples,
+            labels=None if test.labels is None else test.labels.tolist(),
+            judged=self.source.trained and not evidence.generated,
+            threads=self.threads,
+            progress=self.progress,
+        )
+        if not self.options.bench:
+            return verified
+        return bench_all(self.folder, verified, samples[0], threads=self.threads, progress=self.progress)
+
+    def _finish(self, captured: Captured, evidence: Evidence, artifacts: tuple[Artifact, ...]) -> None:
+        """Golden vectors, labels, reports, and bundle.json last."""
+        source, recipe = self.source, self.source.recipe
+        labels = write_labels(self.folder, evidence.labels) if evidence.labels else None
+        manifest = Manifest(
+            created=utc_now(),
+            model=ModelEntry(
+                name=recipe.name,
+                source=source.reference,
+                task=recipe.task,
+                parameters=captured.parameters,
+                recipe_sha256=sha256(source.recipe_file) if source.recipe_file else None,
+                weights_sha256=sha256(source.weights) if source.weights else None,
+                trained=source.trained,
+                commit=source_commit(source.folder) if source.folder else None,
+            ),
+            preprocess=recipe.preprocess,
+            inputs=captured.inputs,
+            outputs=captured.outputs,
+            labels=labels,
+            artifacts=artifacts,
+            calibration=evidence.calibration_record(),
+            test_data=evidence.test_record(),
+            golden=write_golden(self.folder, evidence.test, captured.inputs, artifacts, self.outputs),
+            environment=describe(),
+            warnings=evidence.warnings,
+        )
+        reports = write_reports(self.folder, manifest)
+        write_manifest(self.folder, manifest.model_copy(update={"reports": reports}))
+
+
+def _classes(captured: Captured) -> int | None:
+    """The width of the first output when it is (batch, classes)."""
+    shape = captured.outputs[0].shape
+    return shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None

@@ -1,0 +1,90 @@
+"""Measuring a bundle's artifacts: each in its own runtime and process, against the eager reference beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mobilekit.bench import compare_to_eager, measure
+from mobilekit.bundle.manifest import Artifact
+from mobilekit.errors import BundleError
+from mobilekit.progress import SILENT, Progress
+from mobilekit.quantize import scheme
+from mobilekit.runners import Array, Effort, Worker
+from mobilekit.verify import verify_artifact, verify_dynamic
+
+EAGER, FLOAT = "eager", "fp32"
+Inputs = Sequence[tuple[Array, ...]]
+Outputs = dict[tuple[str, str], list[tuple[Array, ...]]]
+
+
+def eager_of(artifacts: Sequence[Artifact]) -> Artifact:
+    """The reference among the artifacts. Raises BundleError when there is none."""
+    for artifact in artifacts:
+        if artifact.target == EAGER:
+            return artifact
+    raise BundleError("the bundle has no eager reference (.pt2) to hold its artifacts against", hint="export it again")
+
+
+def verify_all(
+    folder: Path,
+    artifacts: Sequence[Artifact],
+    samples: Inputs,
+    *,
+    labels: Sequence[int] | None,
+    judged: bool,
+    threads: int,
+    progress: Progress = SILENT,
+) -> tuple[tuple[Artifact, ...], Outputs]:
+    """The artifacts with what running them on `samples` showed, and the outputs of those that ran.
+
+    `judged` false (random weights or input): accuracy means nothing, so int8 is shown and not judged; float must
+    still agree with eager, and a dynamic batch with single samples. Raises RunnerError.
+    """
+    with progress.task(f"running eager on {len(samples)} samples"):
+        with Worker(EAGER, folder / eager_of(artifacts).file, threads=threads) as worker:
+            reference = worker.run(samples)
+    verified, outputs = [], {}
+    for artifact in artifacts:
+        with progress.task(f"verifying {artifact.target} {artifact.scheme}"):
+            found, answers = verify_artifact(
+                folder / artifact.file,
+                samples,
+                reference,
+                scheme=artifact.scheme,
+                labels=labels,
+                meaningful=judged,
+                threads=threads,
+            )
+            if found.executed:
+                outputs[artifact.target, artifact.scheme] = answers
+                dynamic = verify_dynamic(
+                    folder / artifact.file, samples, inputs=artifact.inputs, scheme=artifact.scheme, threads=threads
+                )
+                kept = found.checks if judged or not scheme(artifact.scheme).calibrated else ()
+                found = found.model_copy(update={"checks": (*kept, *dynamic)})
+        verified.append(artifact.model_copy(update={"verification": found}))
+    return tuple(verified), outputs
+
+
+def bench_all(
+    folder: Path,
+    artifacts: Sequence[Artifact],
+    sample: tuple[Array, ...],
+    *,
+    threads: int,
+    effort: Effort | None = None,
+    progress: Progress = SILENT,
+) -> tuple[Artifact, ...]:
+    """The artifacts with latency, load time and memory on `sample`, and the ratio to eager. Raises RunnerError."""
+    eager = eager_of(artifacts)
+    benchmarks = []
+    with progress.task("measuring latency", total=len(artifacts)) as task:
+        for artifact in artifacts:
+            task.say(f"{artifact.target} {artifact.scheme}")
+            benchmarks.append(measure(folder / artifact.file, sample, threads=threads, effort=effort))
+            task.advance()
+    against = compare_to_eager(benchmarks[artifacts.index(eager)], benchmarks)
+    return tuple(
+        artifact.model_copy(update={"benchmark": one}) for artifact, one in zip(artifacts, against, strict=True)
+    )

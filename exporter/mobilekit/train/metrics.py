@@ -1,0 +1,52 @@
+"""Metrics: one JSON line per epoch, written as it ends, read back for reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from mobilekit.errors import DataError
+from mobilekit.files import storage_errors
+from mobilekit.spec.base import Spec
+
+METRICS = "metrics.jsonl"
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class EpochMetrics(Spec):
+    """One epoch. `lr` is the last step's; `images_per_second` counts training only, `seconds` validation too."""
+
+    epoch: Annotated[int, Field(ge=1)]
+    train_loss: float
+    train_top1: Fraction
+    val_loss: float
+    val_top1: Fraction
+    lr: float
+    images_per_second: float
+    seconds: float
+
+
+def start_metrics(folder: Path) -> None:
+    """An empty metrics.jsonl, whatever was there before."""
+    with storage_errors(folder):
+        (folder / METRICS).write_bytes(b"")
+
+
+def append_metrics(folder: Path, metrics: EpochMetrics) -> None:
+    """Add one line. Raises StorageError."""
+    with storage_errors(folder), (folder / METRICS).open("ab") as stream:
+        stream.write(metrics.model_dump_json().encode() + b"\n")
+
+
+def read_metrics(folder: Path) -> tuple[EpochMetrics, ...]:
+    """All whole lines; one that a killed process left unfinished is passed over. Raises DataError for other damage."""
+    path = folder / METRICS
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+        return tuple(EpochMetrics.model_validate_json(line) for line in lines)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise DataError(f"{path} is damaged: {error.errors(include_url=False)[0]['msg']}") from error

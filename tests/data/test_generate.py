@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mobilekit.data import generated
+from mobilekit.errors import SpecError
+from mobilekit.preprocess import normalize, to_pixels
+from mobilekit.spec import DynamicDim, ImagePreprocess, TensorSpec
+from mobilekit.spec.image import Resize
+
+BATCH = {"batch": DynamicDim(max=8)}
+
+
+def test_floats_are_standard_normal_and_whole_numbers_small() -> None:
+    inputs = (
+        TensorSpec(name="a", shape=("batch", 40, 50), dynamic=BATCH),
+        TensorSpec(name="b", dtype="int64", shape=(1, 9)),
+        TensorSpec(name="c", dtype="bool", shape=(1, 9)),
+        TensorSpec(name="d", dtype="float16", shape=(1, 9)),
+    )
+    samples = generated(inputs, 5, 0, None)
+    a, b, c, d = samples.inputs
+    assert a.shape == (5, 40, 50) and a.dtype == np.float32 and np.isfinite(a).all()
+    assert abs(a.mean()) < 0.05 and abs(a.std() - 1) < 0.05
+    assert b.dtype == np.int64 and set(np.unique(b)) == {0, 1}
+    assert c.dtype == np.bool_ and d.dtype == np.float16
+    assert (samples.source, samples.split, samples.labels) == ("generated", "generated", None)
+    assert not (a[0] == a[1]).all(), "samples differ"
+
+
+def test_the_same_seed_gives_the_same_samples() -> None:
+    inputs = (TensorSpec(name="a", shape=(1, 4)),)
+    first, again, other = (generated(inputs, 3, seed, None).inputs[0] for seed in (0, 0, 1))
+    assert (first == again).all() and (first != other).any()
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_images_go_through_the_preprocessing(layout: str) -> None:
+    preprocess = ImagePreprocess(
+        resize=Resize(size=(20, 30)), crop=(16, 24), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4), layout=layout
+    )
+    shape = (1, 3, 16, 24) if layout == "NCHW" else (1, 16, 24, 3)
+    samples = generated((TensorSpec(name="image", shape=shape),), 4, 7, preprocess)
+    assert samples.inputs[0].shape == (4, *shape[1:])
+    pixels = samples.pixels(2)
+    assert pixels is not None and pixels.dtype == np.uint8 and pixels.std() > 5
+    assert (normalize(to_pixels(pixels, preprocess), preprocess) == samples.one(2)[0]).all()
+    steps = np.abs(np.diff(pixels.astype(int), axis=0))
+    assert steps.mean() < 30, "smooth, unlike noise"
+
+
+def test_images_of_the_inputs_own_size() -> None:
+    spec = TensorSpec(name="image", shape=("batch", 1, 8, 8), dynamic=BATCH)
+    assert generated((spec,), 2, 0, ImagePreprocess(color="L")).inputs[0].shape == (2, 1, 8, 8)
+
+
+def test_refuses_an_input_whose_first_dimension_is_not_a_batch_of_one() -> None:
+    with pytest.raises(SpecError, match="first dimension"):
+        generated((TensorSpec(name="a", shape=(4, 3)),), 2, 0, None)
+    with pytest.raises(SpecError, match="first dimension"):
+        generated((TensorSpec(name="a", shape=()),), 2, 0, None)

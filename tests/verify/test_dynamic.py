@@ -1,0 +1,70 @@
+"""A dynamic batch means the same at every size."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobilekit.errors import RunnerError
+from mobilekit.spec import DynamicDim, TensorSpec
+from mobilekit.verify import verify_dynamic
+from mobilekit.verify.dynamic import another_size, batch_of
+
+STATIC = TensorSpec(name="x", shape=(1, 2))
+
+
+def dynamic(low: int, high: int) -> TensorSpec:
+    return TensorSpec(name="x", shape=("batch", 2), dynamic={"batch": DynamicDim(min=low, max=high)})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "name"),
+    [
+        (1, 8, "batch_5_against_1_sqnr_db"),
+        (1, 3, "batch_3_against_1_sqnr_db"),
+        (4, 6, "batch_5_against_4_sqnr_db"),
+        (8, 99, "batch_9_against_8_sqnr_db"),
+    ],
+)
+def test_sizes_agree(classifier, samples, low: int, high: int, name: str) -> None:
+    (check,) = verify_dynamic(classifier(), samples, inputs=[dynamic(low, high)], scheme="fp32")
+    assert check.name == name
+    assert check.passed
+
+
+def test_few_samples_repeat(classifier, samples) -> None:
+    (check,) = verify_dynamic(classifier(), samples[:2], inputs=[dynamic(1, 8)], scheme="fp32")
+    assert check.passed
+
+
+def test_a_model_that_mixes_its_batch_is_caught(classifier, samples) -> None:
+    """`logits - max over the whole batch` differs as soon as there is a batch."""
+    nodes = (("ReduceMax", ["logits"], ["top"]), ("Sub", ["logits", "top"], ["mixed"]))
+    path = classifier(outputs={"mixed": ["batch", 3]}, nodes=nodes)
+    (check,) = verify_dynamic(path, samples, inputs=[dynamic(1, 8)], scheme="int8")
+    assert not check.passed
+
+
+def test_outputs_without_a_batch_are_left_out_but_one_must_have_it(classifier, samples) -> None:
+    path = classifier(outputs={"logits": ["batch", 3], "top": [1, 1]}, nodes=(("ReduceMax", ["logits"], ["top"]),))
+    (check,) = verify_dynamic(path, samples, inputs=[dynamic(1, 8)], scheme="fp32")
+    assert check.passed
+    path = classifier(outputs={"top": [1, 1]}, nodes=(("ReduceMax", ["logits"], ["top"]),))
+    with pytest.raises(RunnerError, match="no output grows with the batch"):
+        verify_dynamic(path, samples, inputs=[dynamic(1, 8)], scheme="fp32")
+
+
+def test_nothing_to_exercise(classifier, samples, tmp_path: Path) -> None:
+    assert verify_dynamic(classifier(), samples, inputs=[STATIC], scheme="fp32") == ()
+    if platform.system() != "Darwin":
+        assert verify_dynamic(tmp_path / "m.mlpackage", samples, inputs=[dynamic(1, 8)], scheme="fp32") == ()
+
+
+def test_batch_of() -> None:
+    assert batch_of([STATIC, dynamic(1, 8)]) == ("batch", DynamicDim(min=1, max=8))
+    assert batch_of([STATIC]) is None
+    assert another_size(DynamicDim(min=1, max=2)) == 2
+    assert np.array([another_size(DynamicDim(min=1, max=n)) for n in (5, 64)]).tolist() == [5, 5]
