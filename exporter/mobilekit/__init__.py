@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mobilekit.pipeline import export as export
     from mobilekit.bundle import Bundle as Bundle
     from mobilekit.errors import MobilekitError as MobilekitError
+    from mobilekit.pipeline import export as export
 
 _LAZY = {
     "Bundle": "mobilekit.bundle",

@@ -65,7 +65,9 @@ CAUSES = (
 )
 
 
-def capture(module: nn.Module, inputs: Sequence[TensorSpec], *, example: Sequence[torch.Tensor] | None = None) -> Captured:
+def capture(
+    module: nn.Module, inputs: Sequence[TensorSpec], *, example: Sequence[torch.Tensor] | None = None
+) -> Captured:
     """Export `module` for `inputs`, each dynamic dimension within its bounds.
 
     `example` is one set of input tensors (made from the specs when not given). The captured program is run on it
@@ -100,9 +102,7 @@ def captured_program(path: Path) -> Captured:
     return Captured(program, input_specs(program), output_specs(program), parameters)
 
 
-def export_graph(
-    module: nn.Module, inputs: Sequence[TensorSpec], example: tuple[torch.Tensor, ...]
-) -> ExportedProgram:
+def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], example: tuple[torch.Tensor, ...]) -> ExportedProgram:
     """torch.export of `module` with the dynamic dimensions of `inputs`; raises whatever torch.export raises."""
     import torch
 

@@ -13,8 +13,9 @@ import fcntl
 import glob
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,13 +76,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that readers see the old content or the new, never a part."""
     data = content.encode() if isinstance(content, str) else content
     with storage_errors(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        name = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.chmod(name, 0o666 & ~_umask())
             os.replace(name, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -98,18 +99,21 @@ def staged_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
     """
     output = Path(os.path.abspath(output))
     _refuse_existing(output, force)
-    with storage_errors(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        sweep_stale(output)
-        staging = Path(tempfile.mkdtemp(prefix=f".{output.name}.partial-", dir=output.parent))
-    with _locked(staging):
+    with contextlib.ExitStack() as lock:
+        with storage_errors(output):
+            output.parent.mkdir(parents=True, exist_ok=True)
+            # Not at the same time as another writer's: its sweep could take the folder before it is locked.
+            with _one_at_a_time(output.parent):
+                sweep_stale(output)
+                staging = _hidden_folder(output, "partial")
+                lock.enter_context(_locked(staging))
         try:
             with storage_errors(output):
                 yield staging
-                _refuse_existing(output, force)
-                (staging / _LOCK).unlink()
-                os.chmod(staging, 0o777 & ~_umask())
-                _swap_in(staging, output)
+                with _one_at_a_time(output.parent):
+                    _refuse_existing(output, force)
+                    (staging / _LOCK).unlink()
+                    _swap_in(staging, output)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
@@ -141,13 +145,15 @@ def _unattended(output: Path, kind: str) -> Iterator[Path]:
 
 
 def _refuse_existing(output: Path, force: bool) -> None:
-    if not os.path.lexists(output):
-        return
+    try:
+        mode = os.lstat(output).st_mode
+    except OSError:
+        return  # not there; a place that cannot be written is found out when it is written to
     if not force:
         raise OutputExists(
             f"{output} exists already; nothing was written", hint="choose another place with -o, or give --force"
         )
-    if not output.is_dir() or output.is_symlink():
+    if not stat.S_ISDIR(mode):
         raise OutputExists(f"{output} is not a folder; --force replaces folders only", hint="remove it yourself first")
 
 
@@ -161,12 +167,31 @@ def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(handle)
 
 
+def _hidden_folder(output: Path, kind: str) -> Path:
+    """A new folder beside `output`, with the permissions that any new folder gets."""
+    folder = output.parent / f".{output.name}.{kind}-{secrets.token_hex(4)}"
+    folder.mkdir()
+    return folder
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keep other writers into `folder` waiting for the block, where its file system can lock folders."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _swap_in(staging: Path, output: Path) -> None:
     """Rename `staging` to `output`; an older `output` is moved aside first and put back if that fails."""
     if not output.exists():
         os.rename(staging, output)
         return
-    retired = Path(tempfile.mkdtemp(prefix=f".{output.name}.replaced-", dir=output.parent))
+    retired = _hidden_folder(output, "replaced")
     with _locked(retired):
         os.rename(output, retired / "old")
         try:
@@ -176,9 +201,3 @@ def _swap_in(staging: Path, output: Path) -> None:
             raise
         finally:
             shutil.rmtree(retired, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

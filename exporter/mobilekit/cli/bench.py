@@ -13,7 +13,9 @@ from mobilekit.cli.screen import ScreenProgress
 
 def command(
     bundle: BundleArgument,
-    runs: Annotated[int, typer.Option("--runs", min=1, max=10_000, help="At least this many timed inferences for each.")] = 50,
+    runs: Annotated[
+        int, typer.Option("--runs", min=1, max=10_000, help="At least this many timed inferences for each.")
+    ] = 50,
     seconds: Annotated[float, typer.Option("--seconds", min=0.0, help="Time each for at least this long.")] = 0.5,
     warmup: Annotated[int, typer.Option("--warmup", min=0, help="Inferences before timing starts.")] = 10,
     threads: ThreadsOption = None,

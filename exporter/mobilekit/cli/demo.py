@@ -13,7 +13,9 @@ from mobilekit.cli.screen import ScreenProgress
 
 
 def command(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the run and the bundle go.")] = Path("mobilekit-demo"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the run and the bundle go.")
+    ] = Path("mobilekit-demo"),
     as_json: JsonOption = False,
 ) -> None:
     """The whole way on real data in about a minute, without network: train, export, quantize, verify, measure.

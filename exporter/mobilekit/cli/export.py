@@ -31,14 +31,27 @@ def command(
     model: ModelArgument,
     target: Annotated[
         list[str] | None,
-        typer.Option("--target", "-t", help="xnnpack, onnx, coreml; may be given several times. Default: the recipe's, else all.", show_default=False),
+        typer.Option(
+            "--target",
+            "-t",
+            help="xnnpack, onnx, coreml; may be given several times. Default: the recipe's, else all.",
+            show_default=False,
+        ),
     ] = None,
     quantize: Annotated[
         list[str] | None,
-        typer.Option("--quantize", "-q", help="fp32, fp16 (coreml), int8; may be given several times. Default: the recipe's, else fp32 and int8.", show_default=False),
+        typer.Option(
+            "--quantize",
+            "-q",
+            help="fp32, fp16 (coreml), int8; may be given several times. Default: the recipe's, else fp32 and int8.",
+            show_default=False,
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="The bundle to write. Default: bundles/MODEL.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="The bundle to write. Default: bundles/MODEL.", show_default=False
+        ),
     ] = None,
     inputs: InputOption = None,
     weights: WeightsOption = None,

@@ -11,7 +11,10 @@ from mobilekit.cli.options import JsonOption
 
 
 def command(
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A .pte, .onnx, .mlpackage or .pt2, or a bundle.", show_default=False)],
+    artifact: Annotated[
+        Path,
+        typer.Argument(metavar="ARTIFACT", help="A .pte, .onnx, .mlpackage or .pt2, or a bundle.", show_default=False),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """What is inside an artifact: inputs, outputs, operators, delegates and what fell outside them, bytes, memory.

@@ -92,7 +92,12 @@ def _runners() -> list[dict[str, str]]:
     from mobilekit.runners import RUNNERS
 
     return [
-        {"runner": one.name, "runtime": one.runtime, "files": ", ".join(one.suffixes), "here": one.unavailable() or "yes"}
+        {
+            "runner": one.name,
+            "runtime": one.runtime,
+            "files": ", ".join(one.suffixes),
+            "here": one.unavailable() or "yes",
+        }
         for one in RUNNERS.values()
     ]
 

@@ -28,7 +28,9 @@ class Corrupt(StrEnum):
 
 
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP, show_default=False)]
-BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that `mobilekit export` wrote.", show_default=False)]
+BundleArgument = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="A folder that `mobilekit export` wrote.", show_default=False)
+]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="DATA", help=DATA_HELP, show_default=False)]
 InputOption = Annotated[
     list[str] | None,
@@ -54,16 +56,26 @@ WeightsOption = Annotated[
 ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Replace what is at the output already.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 CorruptOption = Annotated[
-    Corrupt, typer.Option("--corrupt", help="A sample that cannot be read is refused, or skipped and named in the report.")
+    Corrupt,
+    typer.Option("--corrupt", help="A sample that cannot be read is refused, or skipped and named in the report."),
 ]
 ThreadsOption = Annotated[
-    int | None, typer.Option("--threads", min=1, max=256, help="Threads of each runtime. Default: the cores of this machine.", show_default=False)
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        max=256,
+        help="Threads of each runtime. Default: the cores of this machine.",
+        show_default=False,
+    ),
 ]
 CalibrationOption = Annotated[
-    int | None, typer.Option("--calibration-samples", min=1, help="How many training samples calibrate int8.", show_default=False)
+    int | None,
+    typer.Option("--calibration-samples", min=1, help="How many training samples calibrate int8.", show_default=False),
 ]
 TestOption = Annotated[
-    int | None, typer.Option("--test-samples", min=1, help="How many test samples measure accuracy.", show_default=False)
+    int | None,
+    typer.Option("--test-samples", min=1, help="How many test samples measure accuracy.", show_default=False),
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Which samples are drawn.", show_default=False)]
 

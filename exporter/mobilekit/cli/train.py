@@ -25,13 +25,30 @@ from mobilekit.cli.screen import ScreenProgress
 def command(
     model: ModelArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="The run to write. Default: runs/MODEL.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="The run to write. Default: runs/MODEL.", show_default=False
+        ),
     ] = None,
     data: DataOption = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: the recipe's.", show_default=False)] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Default: the recipe's.", show_default=False)] = None,
-    learning_rate: Annotated[float | None, typer.Option("--lr", help="Peak learning rate. Default: the recipe's.", show_default=False)] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of initial weights, order and augmentation. Default: the recipe's.", show_default=False)] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Default: the recipe's.", show_default=False)
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="Default: the recipe's.", show_default=False)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--lr", help="Peak learning rate. Default: the recipe's.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            min=0,
+            help="Of initial weights, order and augmentation. Default: the recipe's.",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     inputs: InputOption = None,
     weights: WeightsOption = None,
@@ -72,6 +89,8 @@ def command(
         typer.echo(result.card.model_dump_json(indent=2))
         return
     card = result.card
-    typer.echo(f"test top-1 {card.test_top1 or 0:.2%} on {card.test_samples} samples (best epoch {card.best_epoch} of {card.epochs_done})")
+    typer.echo(
+        f"test top-1 {card.test_top1 or 0:.2%} on {card.test_samples} samples (best epoch {card.best_epoch} of {card.epochs_done})"
+    )
     typer.echo(f"run: {place}")
     typer.echo(f"next: mobilekit export {place}")

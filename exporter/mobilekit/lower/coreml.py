@@ -31,7 +31,6 @@ class CoreML:
     summary: str = "Core ML package for iOS 17 and macOS 14, on CPU, GPU and Neural Engine"
     schemes: tuple[str, ...] = ("fp32", "fp16", "int8")
     runtime: str = "coreml"
-    runner: str = "coreml"
     suffix: str = ".mlpackage"
 
     def minimum_runtime(self) -> str:

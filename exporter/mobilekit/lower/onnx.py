@@ -31,7 +31,6 @@ class Onnx:
     summary: str = "ONNX file for ONNX Runtime on Android and iOS"
     schemes: tuple[str, ...] = ("fp32", "int8")
     runtime: str = "onnxruntime"
-    runner: str = "onnx"
     suffix: str = ".onnx"
 
     def minimum_runtime(self) -> str:

@@ -29,12 +29,23 @@ class Lowered:
 class Target(Protocol):
     """One runtime on the phone."""
 
-    name: str
-    summary: str
-    schemes: tuple[str, ...]
-    runtime: str
-    runner: str
-    suffix: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def summary(self) -> str: ...
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """The schemes it takes."""
+
+    @property
+    def runtime(self) -> str:
+        """What loads the artifact on the phone."""
+
+    @property
+    def suffix(self) -> str:
+        """How its files end, with the dot."""
 
     def minimum_runtime(self) -> str:
         """The lowest version of `runtime` that is known to load what `lower` writes."""

@@ -27,6 +27,8 @@ def check_schemes(targets: Sequence[str], schemes: Sequence[str]) -> tuple[tuple
     wanted = [scheme(name).name for name in dict.fromkeys(schemes)]
     refused = [(one, name) for one in chosen for name in wanted if name not in one.schemes]
     if refused:
-        lines = "".join(f"\n  {one.name} does not take {name}; it takes {', '.join(one.schemes)}" for one, name in refused)
+        lines = "".join(
+            f"\n  {one.name} does not take {name}; it takes {', '.join(one.schemes)}" for one, name in refused
+        )
         raise UsageError(f"{len(refused)} combination(s) of target and scheme do not exist:{lines}")
     return tuple((one, name) for one in chosen for name in wanted)

@@ -32,7 +32,6 @@ class Xnnpack:
     summary: str = "ExecuTorch .pte for the CPU of Android and iOS phones"
     schemes: tuple[str, ...] = ("fp32", "int8")
     runtime: str = "executorch"
-    runner: str = "pte"
     suffix: str = ".pte"
 
     def minimum_runtime(self) -> str:
@@ -77,4 +76,3 @@ class Xnnpack:
                 portable_nodes=summary.portable_nodes,
             ),
         )
-

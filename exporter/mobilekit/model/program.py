@@ -43,7 +43,8 @@ def _spec(name: str, value: torch.Tensor | Any, program: ExportedProgram, what: 
 
     if not isinstance(value, torch.Tensor):
         raise CaptureError(
-            f"{what} is {type(value).__name__}, not a tensor", hint="take and return tensors only; bake constants into the module"
+            f"{what} is {type(value).__name__}, not a tensor",
+            hint="take and return tensors only; bake constants into the module",
         )
     dtype = str(value.dtype).removeprefix("torch.")
     if dtype not in DTYPES:

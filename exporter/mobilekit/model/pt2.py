@@ -26,11 +26,11 @@ _EXPRESSION = re.compile(r"[A-Za-z0-9_ ()+\-*/,<>=&|~%.]*\Z")
 _QUOTED_NAME = re.compile(r"'[A-Za-z0-9_]+'")
 _CALLED = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\s*\(")
 _ARITHMETIC = frozenset(
-    "Symbol Integer Rational Float Add Mul Pow Mod Max Min Abs Eq Ne Ge Gt Le Lt And Or Not floor ceiling sqrt Piecewise "
-    "FloorDiv CeilDiv CleanDiv IntTrueDiv FloatTrueDiv PythonMod ModularIndexing PowByNatural ToFloat TruncToInt "
-    "CeilToInt FloorToInt RoundToInt Where Identity LShift RShift BitwiseFn_bitwise_and BitwiseFn_bitwise_or".split()
+    ["Symbol", "Integer", "Rational", "Float", "Add", "Mul", "Pow", "Mod", "Max", "Min", "Abs", "Eq", "Ne", "Ge", "Gt", "Le", "Lt", "And", "Or", "Not", "floor", "ceiling", "sqrt", "Piecewise", "FloorDiv", "CeilDiv", "CleanDiv", "IntTrueDiv", "FloatTrueDiv", "PythonMod", "ModularIndexing", "PowByNatural", "ToFloat", "TruncToInt", "CeilToInt", "FloorToInt", "RoundToInt", "Where", "Identity", "LShift", "RShift", "BitwiseFn_bitwise_and", "BitwiseFn_bitwise_or"]
 )
-_OPERATOR = re.compile(r"(torch\.ops\.[A-Za-z0-9_.]+|_operator\.[a-z]+|math\.[a-z]+|torch\.sym_[a-z_]+|torch\.(_check|_constrain)[a-z_]*)\Z")
+_OPERATOR = re.compile(
+    r"(torch\.ops\.[A-Za-z0-9_.]+|_operator\.[a-z]+|math\.[a-z]+|torch\.sym_[a-z_]+|torch\.(_check|_constrain)[a-z_]*)\Z"
+)
 
 
 def load_pt2(path: Path) -> ExportedProgram:
@@ -72,7 +72,14 @@ def _check(path: Path) -> None:
                 raise _unsafe(path, "two entries of the same name")
             for name in names:
                 _check_entry(path, name.partition("/")[2], archive, name)
-    except (zipfile.BadZipFile, OSError, json.JSONDecodeError, UnicodeDecodeError, NotImplementedError, EOFError) as error:
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        json.JSONDecodeError,
+        UnicodeDecodeError,
+        NotImplementedError,
+        EOFError,
+    ) as error:
         raise ModelError(
             f"{path} is not a readable .pt2 file: {error}", hint="make one with torch.export.save(program, 'model.pt2')"
         ) from error

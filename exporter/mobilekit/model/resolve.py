@@ -25,9 +25,7 @@ FORMS = (
 )
 
 
-def resolve(
-    reference: str, *, inputs: tuple[TensorSpec, ...] | None = None, weights: str | None = None
-) -> ModelSource:
+def resolve(reference: str, *, inputs: tuple[TensorSpec, ...] | None = None, weights: str | None = None) -> ModelSource:
     """Find the model called `reference`. `inputs` and `weights` override what its recipe or run says.
 
     Raises UnknownName or UsageError when there is no such model, SpecError when its recipe does not validate,
@@ -97,9 +95,7 @@ def _from_function(reference: str, inputs: tuple[TensorSpec, ...] | None, weight
     file = _checkpoint(weights)
     build = partial(_build, reference, {}, file)
     folder = Path(place).resolve().parent if place.endswith(".py") else None
-    return ModelSource(
-        reference=reference, recipe=recipe, build=build, trained=True, weights=file, folder=folder
-    )
+    return ModelSource(reference=reference, recipe=recipe, build=build, trained=True, weights=file, folder=folder)
 
 
 def _from_torchvision(reference: str, inputs: tuple[TensorSpec, ...] | None, weights: str | None) -> ModelSource:
@@ -155,7 +151,8 @@ def _checkpoint(weights: str | None) -> Path | None:
     chosen = torchvision.check_weights_option(weights)
     if isinstance(chosen, str):
         raise UsageError(
-            f"weights {weights!r}: published weights by name go with torchvision:... only", hint="give a checkpoint file"
+            f"weights {weights!r}: published weights by name go with torchvision:... only",
+            hint="give a checkpoint file",
         )
     return chosen
 

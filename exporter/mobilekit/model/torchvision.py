@@ -141,7 +141,9 @@ def check_weights_option(weights: str) -> str | Path:
         return weights
     path = Path(weights)
     if not path.is_file():
-        raise WeightsError(f"no such weights file: {path}", hint="give a file, or DEFAULT for torchvision's published weights")
+        raise WeightsError(
+            f"no such weights file: {path}", hint="give a file, or DEFAULT for torchvision's published weights"
+        )
     return path
 
 

@@ -98,5 +98,7 @@ def _load_module(name: str) -> ModuleType:
     except (ImportError, ValueError):
         found = None
     if found is None:
-        raise UsageError(f"no Python module {name!r}", hint="install it, or start mobilekit from the folder that holds it")
+        raise UsageError(
+            f"no Python module {name!r}", hint="install it, or start mobilekit from the folder that holds it"
+        )
     return call_user(importlib.import_module, name, what=f"importing {name}")

@@ -2,7 +2,7 @@
 
 from mobilekit.pipeline.api import export
 from mobilekit.pipeline.demo import DemoResult, demo
-from mobilekit.pipeline.export import ExportOptions, export_source
+from mobilekit.pipeline.exporting import ExportOptions, export_source
 from mobilekit.pipeline.remeasure import bench_bundle, verify_bundle
 from mobilekit.pipeline.training import train_source
 

@@ -11,7 +11,7 @@ from mobilekit.bundle import Bundle
 from mobilekit.data import Dataset
 from mobilekit.errors import UsageError
 from mobilekit.model import ModelSource
-from mobilekit.pipeline.export import ExportOptions, export_source
+from mobilekit.pipeline.exporting import ExportOptions, export_source
 from mobilekit.progress import SILENT, Progress
 from mobilekit.spec import DataSpec, DynamicDim, ImagePreprocess, Recipe
 from mobilekit.spec.load import validate_recipe
@@ -58,7 +58,9 @@ def export(
         raise UsageError("example_inputs is empty", hint="give one tensor per argument of forward()")
     chosen = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(module).__name__).lower()
     recipe = _recipe(chosen, example, input_names, dynamic_batch, preprocess, labels)
-    source = ModelSource(reference=f"python:{type(module).__qualname__}", recipe=recipe, build=lambda: module, trained=trained)
+    source = ModelSource(
+        reference=f"python:{type(module).__qualname__}", recipe=recipe, build=lambda: module, trained=trained
+    )
     options = ExportOptions(
         targets=tuple(targets),
         schemes=(quantize,) if isinstance(quantize, str) else tuple(quantize),
@@ -109,5 +111,3 @@ def _recipe(
         "labels": None if labels is None else tuple(labels),
     }
     return validate_recipe(raw, source="mobilekit.export")
-
-

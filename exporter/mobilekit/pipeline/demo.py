@@ -8,7 +8,7 @@ from pathlib import Path
 from mobilekit.bundle import Bundle
 from mobilekit.errors import OutputExists
 from mobilekit.model import resolve
-from mobilekit.pipeline.export import ExportOptions, export_source
+from mobilekit.pipeline.exporting import ExportOptions, export_source
 from mobilekit.pipeline.training import train_source
 from mobilekit.progress import SILENT, Progress
 from mobilekit.train import TrainResult
@@ -28,7 +28,9 @@ def demo(folder: Path, *, progress: Progress = SILENT) -> DemoResult:
     """Train `digits_cnn` into `folder`/run and export it into `folder`/bundle; an earlier demo there is replaced."""
     _check_own(folder)
     training = train_source(resolve(MODEL), folder / "run", force=True, progress=progress)
-    bundle = export_source(resolve(str(folder / "run")), folder / "bundle", ExportOptions(force=True), progress=progress)
+    bundle = export_source(
+        resolve(str(folder / "run")), folder / "bundle", ExportOptions(force=True), progress=progress
+    )
     return DemoResult(training, bundle)
 
 

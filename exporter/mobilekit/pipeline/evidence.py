@@ -13,7 +13,9 @@ from mobilekit.spec import DataSpec, Recipe
 
 GENERATED_CALIBRATION = 32
 GENERATED_TEST = 16
-NO_DATA = "no data was given: scales are calibrated, and outputs compared, on RANDOM INPUT; give --data for real samples"
+NO_DATA = (
+    "no data was given: scales are calibrated, and outputs compared, on RANDOM INPUT; give --data for real samples"
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,9 +61,7 @@ def write_golden(
                         target=one.target,
                         scheme=one.scheme,
                         outputs=tuple(
-                            write_tensor(
-                                folder, f"{place}/{one.target}.{one.scheme}.{spec.name}.bin", spec.name, array
-                            )
+                            write_tensor(folder, f"{place}/{one.target}.{one.scheme}.{spec.name}.bin", spec.name, array)
                             for spec, array in zip(one.outputs, rows[index], strict=True)
                         ),
                         max_abs_error=OUTPUT_TOLERANCE.get(one.scheme, 1e-4) * peaks[one.target, one.scheme],
@@ -75,9 +73,7 @@ def write_golden(
     return tuple(golden)
 
 
-def _image(
-    folder: Path, place: str, samples: Samples, index: int
-) -> tuple[FileEntry | None, GoldenTensor | None]:
+def _image(folder: Path, place: str, samples: Samples, index: int) -> tuple[FileEntry | None, GoldenTensor | None]:
     """The image file as it came (array data is written as PNG, which loses nothing) and its decoded pixels."""
     pixels = samples.pixels(index)
     if pixels is None:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobilekit.bench import compare_to_eager, measure
-from mobilekit.bundle.manifest import Artifact
+from mobilekit.bundle.manifest import Artifact, Verification
 from mobilekit.errors import BundleError
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize import scheme
 from mobilekit.runners import Array, Effort, Worker
-from mobilekit.verify import verify_artifact, verify_dynamic
+from mobilekit.verify import compare, verify_artifact, verify_dynamic
 
 EAGER, FLOAT = "eager", "fp32"
 Inputs = Sequence[tuple[Array, ...]]
@@ -41,30 +41,44 @@ def verify_all(
     `judged` false (random weights or input): accuracy means nothing, so int8 is shown and not judged; float must
     still agree with eager, and a dynamic batch with single samples. Raises RunnerError.
     """
-    with progress.task(f"running eager on {len(samples)} samples"):
-        with Worker(EAGER, folder / eager_of(artifacts).file, threads=threads) as worker:
-            reference = worker.run(samples)
-    verified, outputs = [], {}
+    eager = eager_of(artifacts)
+    with (
+        progress.task(f"running eager on {len(samples)} samples"),
+        Worker(EAGER, folder / eager.file, threads=threads) as worker,
+    ):
+        reference = worker.run(samples)
+    verified, outputs = [], {(eager.target, eager.scheme): reference}
     for artifact in artifacts:
-        with progress.task(f"verifying {artifact.target} {artifact.scheme}"):
-            found, answers = verify_artifact(
-                folder / artifact.file,
-                samples,
-                reference,
-                scheme=artifact.scheme,
-                labels=labels,
-                meaningful=judged,
-                threads=threads,
-            )
-            if found.executed:
+        if artifact is eager:
+            found = compare(reference, reference, scheme=artifact.scheme, labels=labels, meaningful=judged)
+            verification = Verification(executed=True, runner=EAGER, metrics=found.metrics)
+        else:
+            with progress.task(f"verifying {artifact.target} {artifact.scheme}"):
+                verification, answers = _verify(folder, artifact, samples, reference, labels, judged, threads)
+            if verification.executed:
                 outputs[artifact.target, artifact.scheme] = answers
-                dynamic = verify_dynamic(
-                    folder / artifact.file, samples, inputs=artifact.inputs, scheme=artifact.scheme, threads=threads
-                )
-                kept = found.checks if judged or not scheme(artifact.scheme).calibrated else ()
-                found = found.model_copy(update={"checks": (*kept, *dynamic)})
-        verified.append(artifact.model_copy(update={"verification": found}))
+        verified.append(artifact.model_copy(update={"verification": verification}))
     return tuple(verified), outputs
+
+
+def _verify(
+    folder: Path,
+    artifact: Artifact,
+    samples: Inputs,
+    reference: Inputs,
+    labels: Sequence[int] | None,
+    judged: bool,
+    threads: int,
+) -> tuple[Verification, list[tuple[Array, ...]]]:
+    path = folder / artifact.file
+    found, answers = verify_artifact(
+        path, samples, reference, scheme=artifact.scheme, labels=labels, meaningful=judged, threads=threads
+    )
+    if not found.executed:
+        return found, answers
+    dynamic = verify_dynamic(path, samples, inputs=artifact.inputs, scheme=artifact.scheme, threads=threads)
+    kept = found.checks if judged or not scheme(artifact.scheme).calibrated else ()
+    return found.model_copy(update={"checks": (*kept, *dynamic)}), answers
 
 
 def bench_all(

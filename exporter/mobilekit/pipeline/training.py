@@ -67,7 +67,9 @@ def _check_free(run_dir: Path, force: bool) -> None:
     if not run_dir.exists() or (run_dir.is_dir() and not any(run_dir.iterdir())):
         return
     if not force:
-        raise OutputExists(f"{run_dir} exists already; nothing was changed", hint="choose another place with -o, or give --force")
+        raise OutputExists(
+            f"{run_dir} exists already; nothing was changed", hint="choose another place with -o, or give --force"
+        )
     if not (run_dir / "run.json").is_file():
         raise OutputExists(f"{run_dir} is not a run; --force replaces runs only", hint="choose another place with -o")
 

@@ -26,7 +26,7 @@ class CoreMLRunner:
 
     def unavailable(self) -> str | None:
         if platform.system() != "Darwin":
-            return "Core ML runs on macOS only; converted, not executed here"
+            return "Core ML runs on macOS only"
         missing = importlib.util.find_spec("coremltools") is None
         return "the coremltools package is not installed (pip install 'mobilekit[coreml]')" if missing else None
 

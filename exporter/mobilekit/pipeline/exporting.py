@@ -150,9 +150,7 @@ class _Export:
     def _lower(self, target: Target, name: str, program: ExportedProgram, captured: Captured) -> Artifact:
         file = self._file(target.name, name, target.suffix)
         with self.progress.task(f"lowering to {target.name} {name}"):
-            lowered = target.lower(
-                program, name, self.folder / file, inputs=captured.inputs, outputs=captured.outputs
-            )
+            lowered = target.lower(program, name, self.folder / file, inputs=captured.inputs, outputs=captured.outputs)
         return Artifact(
             **entry_for(self.folder, file).model_dump(),
             target=target.name,
