@@ -81,7 +81,7 @@ class Metrics(Spec):
     top1_eager: Fraction | None = None
     agreement: Fraction | None = Field(default=None, description="share of samples whose arg-max equals eager's")
     sqnr_db: float | None = Field(
-        description="signal to quantization noise of the worst output; None when all are equal, -200 when any value is not finite"
+        description="signal to quantization noise of the worst output; null: all equal; -200: some value is not finite"
     )
     max_abs_error: Annotated[float, Field(ge=0)] = Field(description="over the values that are finite in both")
     nonfinite: Count = Field(default=0, description="output values that are NaN, or infinite on one side only")

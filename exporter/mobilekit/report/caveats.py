@@ -11,7 +11,8 @@ _MOST_NAMES = 10
 
 
 def caveats(manifest: Manifest) -> tuple[str, ...]:
-    """Failed checks, random weights or data, skipped files, what was not executed, busy machines, then the bundle's own warnings."""
+    """Failed checks, random weights or data, skipped files, what was not executed, latencies of a busy machine, and
+    then the bundle's own warnings."""
     derived = tuple(_derived(manifest))
     return (*derived, *(warning for warning in manifest.warnings if warning not in derived))
 
