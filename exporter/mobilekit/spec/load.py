@@ -42,8 +42,7 @@ def validate_recipe(raw: dict[str, Any], *, source: str) -> Recipe:
     # `args` go to the user's build() as they stand; elsewhere a list is a tuple that TOML cannot write.
     raw = {key: value if key == "args" else _as_tuples(value) for key, value in raw.items()}
     try:
-        # A shared [dynamic] table reaches the inputs as a list, which strict validation would refuse.
-        return Recipe.model_validate(raw, strict="dynamic" not in raw)
+        return Recipe.model_validate(raw, strict=True)
     except ValidationError as error:
         raise SpecError(source, problems_of(error, Recipe), hint="docs/recipes.md explains every field") from error
 

@@ -75,7 +75,7 @@ class Recipe(Spec):
         shared, inputs = raw.pop("dynamic"), raw.get("inputs")
         if not isinstance(shared, dict) or not isinstance(inputs, list | tuple):
             raise ValueError("dynamic must be a table of tables, for example [dynamic.batch] with min and max")
-        raw["inputs"] = [_with_dynamic(one, shared) for one in inputs]
+        raw["inputs"] = tuple(_with_dynamic(one, shared) for one in inputs)
         return raw
 
     @model_validator(mode="after")
@@ -94,7 +94,8 @@ def _with_dynamic(one: Any, shared: dict[str, Any]) -> Any:
     if not isinstance(one, dict) or not isinstance(one.get("shape"), list | tuple):
         return one
     used = {dim: shared[dim] for dim in one["shape"] if isinstance(dim, str) and dim in shared}
-    return {**one, "dynamic": {**used, **one.get("dynamic", {})}}
+    own = one.get("dynamic", {})
+    return {**one, "dynamic": {**used, **own} if isinstance(own, dict) else own}
 
 
 def _check_preprocess(preprocess: ImagePreprocess, inputs: tuple[TensorSpec, ...]) -> None:
