@@ -70,6 +70,17 @@ def test_the_commit_is_that_of_the_folder_and_says_when_its_tree_differs(tmp_pat
     assert environment.source_commit(tmp_path / "model") == f"{head}+changes"
 
 
+def test_no_commit_vouches_for_a_folder_that_is_not_tracked(tmp_path: Path) -> None:
+    for command in (
+        ["init", "-q"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x"],
+    ):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.py").write_text("1")
+    assert environment.source_commit(tmp_path / "run") is None
+
+
 def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert environment.source_commit(tmp_path) is None

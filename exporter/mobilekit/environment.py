@@ -62,9 +62,12 @@ def describe() -> Environment:
 
 
 def source_commit(folder: Path) -> str | None:
-    """The git commit that holds `folder`, with `+changes` when its tree differs; None outside a repository."""
+    """The git commit that holds `folder`, with `+changes` when its tree differs.
+
+    None outside a repository, and for a folder that the repository does not track: no commit vouches for that.
+    """
     commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
+    if not commit or not _git(folder, "ls-files", "--", "."):
         return None
     changed = _git(folder, "status", "--porcelain", "--", ".")
     return f"{commit}+changes" if changed else commit
