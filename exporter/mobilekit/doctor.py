@@ -84,6 +84,7 @@ _PROBES = (
         Probe(
             "runtime",
             "ONNX Runtime",
+            "import os; os.environ['ORT_DISABLE_TELEMETRY'] = '1'\n"
             "import onnxruntime as o; print('providers: ' + ', '.join(o.get_available_providers()))",
             "onnxruntime",
         ),

@@ -100,13 +100,12 @@ def staged_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
     output = Path(os.path.abspath(output))
     _refuse_existing(output, force)
     with contextlib.ExitStack() as lock:
-        with storage_errors(output):
-            output.parent.mkdir(parents=True, exist_ok=True)
-            # Not at the same time as another writer's: its sweep could take the folder before it is locked.
-            with _one_at_a_time(output.parent):
-                sweep_stale(output)
-                staging = _hidden_folder(output, "partial")
-                lock.enter_context(_locked(staging))
+        lock.enter_context(_parents_of(output))
+        # Not at the same time as another writer's: its sweep could take the folder before it is locked.
+        with storage_errors(output), _one_at_a_time(output.parent):
+            sweep_stale(output)
+            staging = _hidden_folder(output, "partial")
+            lock.enter_context(_locked(staging))
         try:
             with storage_errors(output):
                 yield staging
@@ -117,6 +116,26 @@ def staged_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
+
+
+@contextlib.contextmanager
+def _parents_of(output: Path) -> Iterator[None]:
+    """Make the folders that `output` lies in; after an error those that were made, and are empty, go again."""
+    made = [folder for folder in output.parents if not folder.exists()]
+    with storage_errors(output):
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # what /proc says
+            raise StorageError(
+                f"{error.filename}: a folder cannot be made here", hint="choose another place with -o"
+            ) from error
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def sweep_stale(output: Path) -> None:

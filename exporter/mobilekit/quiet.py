@@ -16,6 +16,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -51,7 +52,7 @@ def _redirected(sink: io.BufferedRandom | tempfile._TemporaryFileWrapper[bytes])
     """Point file descriptors 1 and 2, and Python's streams, to `sink`."""
     _flush()
     saved = [(number, os.dup(number)) for number in (1, 2)]
-    writer = io.TextIOWrapper(os.fdopen(os.dup(sink.fileno()), "wb", buffering=0), write_through=True)
+    writer = io.TextIOWrapper(io.BufferedWriter(_Forgiving(os.dup(sink.fileno()))), write_through=True)
     try:
         for number, _ in saved:
             os.dup2(sink.fileno(), number)
@@ -62,6 +63,26 @@ def _redirected(sink: io.BufferedRandom | tempfile._TemporaryFileWrapper[bytes])
             os.dup2(copy, number)
             os.close(copy)
         writer.close()
+
+
+class _Forgiving(io.RawIOBase):
+    """A file descriptor; chatter for which there is no room is lost, instead of failing the library that prints it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        with contextlib.suppress(OSError):
+            os.write(self._descriptor, data)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
 
 
 def _flush() -> None:

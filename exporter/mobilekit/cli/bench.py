@@ -14,23 +14,31 @@ from mobilekit.cli.screen import ScreenProgress
 def command(
     bundle: BundleArgument,
     runs: Annotated[
-        int, typer.Option("--runs", min=1, max=10_000, help="At least this many timed inferences for each.")
+        int,
+        typer.Option("--runs", metavar="N", min=1, max=10_000, help="At least this many timed inferences for each."),
     ] = 50,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.0, help="Time each for at least this long.")] = 0.5,
-    warmup: Annotated[int, typer.Option("--warmup", min=0, help="Inferences before timing starts.")] = 10,
+    seconds: Annotated[
+        float, typer.Option("--seconds", metavar="S", min=0.0, max=600.0, help="Time each for at least this long.")
+    ] = 0.5,
+    warmup: Annotated[int, typer.Option("--warmup", metavar="N", min=0, help="Inferences before timing starts.")] = 10,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure latency, load time and peak memory of a bundle's artifacts against eager, each in a process of its own.
+    """Measure latency, load time and peak memory of a bundle's artifacts.
 
-    Figures are for this machine; docs/benchmarking.md says what they mean for a phone. Changes nothing.
+    Each runs against eager PyTorch, alone in a process of its own. The figures are for this machine;
+    docs/benchmarking.md says what they mean for a phone. Changes nothing.
+
+    \b
+    Examples:
+      mobilekit bench bundles/digits_cnn
+      mobilekit bench bundles/digits_cnn --threads 1 --seconds 5 --json
     """
     from mobilekit.bundle import Bundle
     from mobilekit.pipeline import bench_bundle
     from mobilekit.runners import Effort
 
-    loaded = Bundle.load(bundle)
     effort = Effort(warmup=warmup, min_runs=runs, min_seconds=seconds, max_seconds=max(20.0, 4 * seconds))
     with ScreenProgress() as progress:
-        manifest = bench_bundle(loaded, threads=threads, effort=effort, progress=progress)
+        manifest = bench_bundle(Bundle.load(bundle), threads=threads, effort=effort, progress=progress)
     show(manifest, as_json=as_json)

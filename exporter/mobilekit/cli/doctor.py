@@ -6,10 +6,13 @@ import json
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from mobilekit.cli.options import JsonOption
-from mobilekit.cli.screen import results
+from mobilekit.cli.screen import ScreenProgress, print_columns
 from mobilekit.errors import ExitCode
+
+_STYLES = {"ok": "green", "missing": "bold red", "broken": "bold red", "unavailable-here": "yellow"}
 
 
 def command(
@@ -22,18 +25,21 @@ def command(
     """
     from mobilekit.doctor import diagnose, healthy
 
-    findings = diagnose(quick=quick)
+    with ScreenProgress() as progress, progress.task("looking at this machine"):
+        findings = diagnose(quick=quick)
     if as_json:
         typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))
     else:
-        console = results()
-        styles = {"ok": "green", "missing": "bold red", "broken": "bold red", "unavailable-here": "yellow"}
-        for finding in findings:
-            label = f"{finding.area} {finding.name}"
-            console.print(f"[{styles[finding.status]}]{finding.status:<16}[/] {label:<32} ", end="")
-            console.print(finding.detail, markup=False, soft_wrap=True)
-            if finding.cure:
-                console.print(f"{'':<17}to mend: ", end="")
-                console.print(finding.cure, markup=False, soft_wrap=True)
+        rows = [
+            (
+                Text(finding.status, style=_STYLES[finding.status]),
+                Text(f"{finding.area} {finding.name}"),
+                Text(finding.detail + (f"\nto mend: {finding.cure}" if finding.cure else "")),
+            )
+            for finding in findings
+        ]
+        print_columns(rows)
+        verdict = "everything that mobilekit needs is there" if healthy(findings) else "something is missing or broken"
+        typer.echo(f"\n{verdict}")
     if not healthy(findings):
         raise typer.Exit(int(ExitCode.SETUP))

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from mobilekit.cli.options import (
+    DATA_NAMES,
     CalibrationOption,
     Corrupt,
     CorruptOption,
-    DataOption,
     ForceOption,
     InputOption,
     JsonOption,
@@ -34,6 +34,7 @@ def command(
         typer.Option(
             "--target",
             "-t",
+            metavar="TARGET",
             help="xnnpack, onnx, coreml; may be given several times. Default: the recipe's, else all.",
             show_default=False,
         ),
@@ -43,6 +44,7 @@ def command(
         typer.Option(
             "--quantize",
             "-q",
+            metavar="SCHEME",
             help="fp32, fp16 (coreml), int8; may be given several times. Default: the recipe's, else fp32 and int8.",
             show_default=False,
         ),
@@ -55,7 +57,16 @@ def command(
     ] = None,
     inputs: InputOption = None,
     weights: WeightsOption = None,
-    data: DataOption = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            help=f"What calibrates (its train split) and measures (its test split): {DATA_NAMES}. "
+            "Default: the recipe's; without any, random input.",
+            show_default=False,
+        ),
+    ] = None,
     calibration_samples: CalibrationOption = None,
     test_samples: TestOption = None,
     seed: SeedOption = None,
@@ -67,12 +78,11 @@ def command(
 ) -> None:
     """Export a model to every target, verify each artifact against eager, and measure it.
 
+    \b
     Examples:
-
       mobilekit export runs/digits_cnn -o bundles/digits
-
-      mobilekit export torchvision:mobilenet_v3_small -t xnnpack -t onnx -q int8 --data imagefolder:photos
-
+      mobilekit export torchvision:mobilenet_v3_small -t xnnpack -t onnx -q int8 \\
+          --data imagefolder:photos
       mobilekit export net.py:build -i image:batch=1..8,3,96,96 -i meta:batch,4 -q fp32
 
     Ends with 0 when every check passed, 1 when one failed (the bundle is written all the same).
@@ -84,17 +94,17 @@ def command(
     specs = inputs_of(inputs)
     if target or quantize:  # wrong names are told before a model is loaded
         check_schemes(target or (), quantize or ())
-    source = resolve(model, inputs=specs, weights=weights)
-    options = ExportOptions(
-        targets=tuple(target) if target else None,
-        schemes=tuple(quantize) if quantize else None,
-        data=data_of(source.recipe.data, data, calibration_samples, test_samples, seed),
-        corrupt=corrupt.value,
-        threads=threads,
-        bench=bench,
-        force=force,
-    )
     with ScreenProgress() as progress:
+        source = resolve(model, inputs=specs, weights=weights)
+        options = ExportOptions(
+            targets=tuple(target) if target else None,
+            schemes=tuple(quantize) if quantize else None,
+            data=data_of(source.recipe.data, data, calibration_samples, test_samples, seed),
+            corrupt=corrupt.value,
+            threads=threads,
+            bench=bench,
+            force=force,
+        )
         bundle = export_source(source, output or Path("bundles") / source.recipe.name, options, progress=progress)
     show_bundle(bundle, as_json=as_json)
     fail_on_checks(bundle.manifest)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mobilekit.cli.options import JsonOption
+from mobilekit.cli.screen import print_pairs
 
 
 def command(
@@ -17,15 +18,19 @@ def command(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """What is inside an artifact: inputs, outputs, operators, delegates and what fell outside them, bytes, memory.
+    """What is inside an artifact or a bundle; reads it, never executes it.
 
-    Reads the file; never executes it.
+    Inputs and outputs, operators, delegates and what fell outside them, bytes and planned memory.
+
+    \b
+    Examples:
+      mobilekit inspect bundles/digits_cnn
+      mobilekit inspect bundles/digits_cnn/digits_cnn.xnnpack.int8.pte --json
     """
     from mobilekit.inspection import inspect_artifact
 
     found = inspect_artifact(artifact)
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
-        return
-    for label, value in found.lines():
-        typer.echo(f"{label:<22} {value}")
+    else:
+        print_pairs(list(found.lines()))

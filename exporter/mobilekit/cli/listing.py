@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from rich.text import Text
 
 from mobilekit.cli.options import JsonOption
-from mobilekit.cli.screen import results
+from mobilekit.cli.screen import print_columns
 
 
 class What(StrEnum):
@@ -24,20 +24,25 @@ class What(StrEnum):
 
 
 def command(
-    what: What = typer.Argument(help="models, targets, schemes, runners or datasets.", show_default=False),  # noqa: B008
+    what: Annotated[
+        What,
+        typer.Argument(metavar="WHAT", help="models, targets, schemes, runners or datasets.", show_default=False),
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """What mobilekit knows: models of the zoo, targets and the schemes they take, runners, data sets."""
+    """What mobilekit knows: models, targets, schemes, runners, datasets.
+
+    \b
+    Examples:
+      mobilekit list models
+      mobilekit list targets --json
+    """
     rows = _LISTS[what]()
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in rows[0]:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row.values())
-    results().print(table)
+    header = tuple(Text(column.replace("_", " "), style="bold") for column in rows[0])
+    print_columns([header, *(tuple(Text(cell) for cell in row.values()) for row in rows)])
 
 
 def _models() -> list[dict[str, str]]:
@@ -51,8 +56,7 @@ def _models() -> list[dict[str, str]]:
         rows.append(
             {
                 "model": name,
-                "task": recipe.task,
-                "inputs": ", ".join(f"{spec.name} {spec.dtype} {spec.describe()}" for spec in recipe.inputs),
+                "inputs": ", ".join(f"{spec.name} {spec.describe()}" for spec in recipe.inputs),
                 "data": recipe.data.name if recipe.data else "",
                 "summary": recipe.summary,
             }
@@ -105,7 +109,19 @@ def _runners() -> list[dict[str, str]]:
 def _datasets() -> list[dict[str, str]]:
     from mobilekit.data import dataset_names
 
-    return [{"data set": name} for name in (*dataset_names(), "package.module:function")]
+    names = (*dataset_names(), "package.module:function")
+    return [{"dataset": name, "summary": _DATASETS.get(name, "from an installed plug-in")} for name in names]
+
+
+_DATASETS = {
+    "digits": "1,797 real handwritten digits, 8x8, come with scikit-learn: no download",
+    "mnist": "70,000 handwritten digits, 28x28 (downloaded once)",
+    "fashion-mnist": "70,000 pictures of clothes, 28x28 (downloaded once)",
+    "cifar10": "60,000 colour pictures of 10 things, 32x32 (downloaded once)",
+    "imagefolder:PATH": "your images: PATH/train/<class>/ and PATH/test/<class>/, PATH/<class>/, or flat",
+    "npz:PATH": "your arrays in a NumPy file",
+    "package.module:function": "your function, which returns (train, test)",
+}
 
 
 _LISTS = {

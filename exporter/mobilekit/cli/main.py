@@ -1,108 +1,87 @@
-"""The `mobilekit` command: parses, calls the pipeline, prints. The only place that knows about exit codes and screens."""
+"""The `mobilekit` command's entry: runs it, and ends with a documented exit code. Errors are told, never traced."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import tempfile
 import traceback
-from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
-
-import typer
+from typing import NoReturn
 
 import mobilekit
-from mobilekit.cli import bench, demo, doctor, export, inspect, listing, train, verify
-from mobilekit.cli.screen import complain
+from mobilekit.cli import signals
 from mobilekit.errors import ExitCode, MobilekitError
-
-app = typer.Typer(
-    name="mobilekit",
-    help="A trained PyTorch model in, a verified, phone-ready bundle out.",
-    epilog="Start with `mobilekit demo`. Exit codes: 0 success, 1 a check failed, 2 usage, 4 model, 5 set-up, "
-    "6 bundle, 7 runtime (docs/exit-codes.md).",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("demo")(demo.command)
-app.command("train")(train.command)
-app.command("export")(export.command)
-app.command("verify")(verify.command)
-app.command("bench")(bench.command)
-app.command("inspect")(inspect.command)
-app.command("doctor")(doctor.command)
-app.command("list")(listing.command)
-
-
-class Terminated(BaseException):
-    """SIGTERM, as an exception, so that what is half done is cleaned up."""
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"mobilekit {mobilekit.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show what the libraries print, and tracebacks of errors.")
-    ] = False,
-) -> None:
-    if verbose:
-        os.environ["MOBILEKIT_VERBOSE"] = "1"
 
 
 def run() -> NoReturn:
-    """Entry point: run the command and end with a documented exit code. Errors are told, never traced."""
-    signal.signal(signal.SIGTERM, _terminate)
+    """Run the command that sys.argv names, and exit."""
+    signals.listen()
+    code = _ending()
+    signals.end_quietly()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    sys.exit(code)
+
+
+def _ending() -> int:
+    """The exit code of the command; whatever it raised has been told."""
     try:
-        app(prog_name="mobilekit", standalone_mode=True)
-        code = 0
+        code = _outcome()
+    except BaseException:  # a signal while an error was being told
+        code = int(signals.exit_code() or ExitCode.INTERNAL)
+    stopped = signals.exit_code()
+    if stopped is None or code == ExitCode.OK:
+        return code
+    if stopped is ExitCode.INTERRUPTED:
+        _tell("interrupted", error=False)
+    return int(stopped)
+
+
+def _outcome() -> int:
+    try:
+        from mobilekit.cli.app import app
+
+        app(prog_name="mobilekit")
     except SystemExit as ending:
-        code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+        return _code_of(ending)
     except MobilekitError as error:
-        complain(error.message, error.hint)
+        if signals.exit_code() is None:  # else a stage took the signal for an error of its own
+            _tell(error.message, error.hint)
         if os.environ.get("MOBILEKIT_VERBOSE"):
             traceback.print_exc()
-        code = error.exit_code
-    except KeyboardInterrupt:
-        complain("interrupted")
-        code = ExitCode.INTERRUPTED
-    except Terminated:
-        code = ExitCode.TERMINATED
-    except BrokenPipeError:  # the reader of our output left, as `| head` does
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        return int(error.exit_code)
+    except (KeyboardInterrupt, signals.Terminated):
+        return int(signals.exit_code() or ExitCode.INTERRUPTED)
     except Exception as error:
-        code = _internal(error)
-    sys.exit(int(code))
+        if signals.exit_code() is None:
+            _tell(*_internal(error))
+        return int(ExitCode.INTERNAL)
+    return int(ExitCode.OK)
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated
+def _code_of(ending: SystemExit) -> int:
+    if isinstance(ending.__context__, BrokenPipeError):  # the reader of our output left, as `| head` does
+        return int(ExitCode.OK)
+    return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
 
 
-def _internal(error: Exception) -> ExitCode:
-    """A fault of mobilekit's own: the trace goes into a file, since it says nothing to most users."""
+def _tell(message: str, hint: str | None = None, *, error: bool = True) -> None:
+    from mobilekit.cli.screen import complain, remark
+
+    with contextlib.suppress(OSError):
+        complain(message, hint) if error else remark(message)
+
+
+def _internal(error: Exception) -> tuple[str, str]:
+    """A fault of mobilekit's own, in words: the trace goes into a file, since it says nothing to most users."""
     place = "it could not be written down"
     with contextlib.suppress(OSError):
         handle, name = tempfile.mkstemp(prefix="mobilekit-", suffix=".log")
         with os.fdopen(handle, "w") as stream:
             stream.write("".join(traceback.format_exception(error)))
-        place = str(Path(name))
-    complain(
+        place = name
+    return (
         f"internal error: {type(error).__name__}: {str(error)[:300]}",
         f"this is a fault of mobilekit {mobilekit.__version__}; please report it with this file: {place}",
     )
-    return ExitCode.INTERNAL

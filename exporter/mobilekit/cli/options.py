@@ -11,12 +11,12 @@ import typer
 from mobilekit.spec import DataSpec, TensorSpec, parse_inputs
 
 MODEL_HELP = (
-    "A zoo name (see `mobilekit list models`), a folder with recipe.toml, path/to/file.py:build, package.module:build, "
-    "torchvision:ARCHITECTURE, a run made by `mobilekit train`, or a .pt2 file."
+    "A zoo name (see `mobilekit list models`), a folder with recipe.toml, path/to/file.py:build, "
+    "package.module:build, torchvision:ARCHITECTURE, a run made by `mobilekit train`, or a .pt2 file."
 )
-DATA_HELP = (
-    "Data that calibrates (train split) and measures (test split): digits, mnist, fashion-mnist, cifar10, "
-    "imagefolder:PATH, npz:PATH or package.module:function. Default: the recipe's."
+DATA_NAMES = (
+    "digits, mnist, fashion-mnist, cifar10, imagefolder:PATH, npz:PATH or package.module:function "
+    "(see `mobilekit list datasets`)"
 )
 
 
@@ -31,15 +31,14 @@ ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP, 
 BundleArgument = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A folder that `mobilekit export` wrote.", show_default=False)
 ]
-DataOption = Annotated[str | None, typer.Option("--data", metavar="DATA", help=DATA_HELP, show_default=False)]
 InputOption = Annotated[
     list[str] | None,
     typer.Option(
         "--input",
         "-i",
         metavar="[NAME:][DTYPE:]DIMS",
-        help="One per argument of forward(), in order; a dynamic dimension is NAME=MIN..MAX. "
-        "Example: -i image:batch=1..8,3,96,96 -i meta:batch,4. Default: the recipe's.",
+        help="One per argument of forward(), in order; a dynamic dimension is NAME=MIN..MAX, and later NAME alone: "
+        "-i image:batch=1..8,3,96,96 -i meta:batch,4. Default: the recipe's.",
         show_default=False,
     ),
 ]
@@ -49,20 +48,29 @@ WeightsOption = Annotated[
         "--weights",
         "-w",
         metavar="FILE|NAME",
-        help="A checkpoint (.safetensors, or .pt with tensors only), or the name of torchvision's published weights (DEFAULT).",
+        help="A checkpoint (.safetensors, or .pt with tensors only), or the name of torchvision's published weights "
+        "(DEFAULT).",
         show_default=False,
     ),
 ]
-ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Replace what is at the output already.")]
+ForceOption = Annotated[
+    bool,
+    typer.Option("--force", "-f", help="Replace what is at the output already, once the new one is complete."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 CorruptOption = Annotated[
     Corrupt,
-    typer.Option("--corrupt", help="A sample that cannot be read is refused, or skipped and named in the report."),
+    typer.Option(
+        "--corrupt",
+        metavar="refuse|skip",
+        help="A sample that cannot be read is refused, or left out and named in the report.",
+    ),
 ]
 ThreadsOption = Annotated[
     int | None,
     typer.Option(
         "--threads",
+        metavar="N",
         min=1,
         max=256,
         help="Threads of each runtime. Default: the cores of this machine.",
@@ -71,16 +79,30 @@ ThreadsOption = Annotated[
 ]
 CalibrationOption = Annotated[
     int | None,
-    typer.Option("--calibration-samples", min=1, help="How many training samples calibrate int8.", show_default=False),
+    typer.Option(
+        "--calibration-samples",
+        metavar="N",
+        min=1,
+        help="How many training samples calibrate int8. Default: the recipe's, else 256.",
+        show_default=False,
+    ),
 ]
 TestOption = Annotated[
     int | None,
-    typer.Option("--test-samples", min=1, help="How many test samples measure accuracy.", show_default=False),
+    typer.Option(
+        "--test-samples",
+        metavar="N",
+        min=1,
+        help="How many test samples measure accuracy. Default: the recipe's, else 500.",
+        show_default=False,
+    ),
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Which samples are drawn.", show_default=False)]
-
-DEFAULT_TEST_SAMPLES = 500
-"""Of data that no recipe speaks of: a test set may be large, and every artifact runs all of it."""
+SeedOption = Annotated[
+    int | None,
+    typer.Option(
+        "--seed", metavar="N", min=0, help="Which samples are drawn. Default: the recipe's, else 0.", show_default=False
+    ),
+]
 
 
 def inputs_of(texts: list[str] | None) -> tuple[TensorSpec, ...] | None:
@@ -96,6 +118,8 @@ def data_of(
     seed: int | None = None,
 ) -> DataSpec | None:
     """The data options laid over the recipe's; None when neither names any data."""
+    from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES
+
     if name is None and recipe_data is None:
         return None
     base = recipe_data

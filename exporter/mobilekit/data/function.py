@@ -7,12 +7,7 @@ batch dimension: model inputs in the model's order. The label is a whole number 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +16,7 @@ from PIL import Image
 from mobilekit.data.arrays import as_rgb
 from mobilekit.data.base import Array, Dataset, Labels, Request, Sample, TwoSplits
 from mobilekit.errors import DataError
+from mobilekit.usercode import function_of, guarded, import_module
 
 R = TypeVar("R")
 _FORMS = "the function must return (train, test), each with __len__ and __getitem__ -> (inputs, label)"
@@ -104,52 +100,14 @@ def open_function(request: Request) -> Dataset:
     return TwoSplits(request.name, None, kind, train, test)  # type: ignore[arg-type]
 
 
-def is_module(name: str) -> bool:
-    """Whether `name` could be imported, here or from the current folder."""
-    if not all(part.isidentifier() for part in name.split(".")):
-        return False
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    importlib.invalidate_caches()
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError, AttributeError):
-        return False
-    except Exception:  # a parent package that fails while it is imported: it is there, and importing it tells why
-        return True
-
-
 def _load(request: Request) -> Callable[[], Any]:
     place, _, name = request.name.partition(":")
-    module = _guarded(request.name, f"importing {place}", lambda: importlib.import_module(place))
-    function = getattr(module, name, None)
-    if not callable(function):
-        offered = sorted(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
-        raise DataError(f"{place} has no function {name!r}", hint=f"it has: {', '.join(offered[:12]) or 'none'}")
-    return function  # type: ignore[no-any-return]
+    return function_of(import_module(place, error=DataError), name, place=place, error=DataError)
 
 
 def _guarded(source: str, what: str, call: Callable[[], R]) -> R:
     """The user's code, its exceptions as DataError with the line they came from."""
-    try:
-        return call()
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(f"{source}: {what} failed: {type(error).__name__}: {error}{_user_line(error)}") from error
-
-
-def _user_line(error: BaseException) -> str:
-    """`\\n  at file.py:12, in f: code`: the innermost frame that is not this file's nor an importer's."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"\n  at {error.filename}:{error.lineno}: {(error.text or '').strip()}"
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and not frame.filename.startswith("<") and "importlib" not in frame.filename
-    ]
-    own = [frame for frame in frames if "site-packages" not in Path(frame.filename).parts] or frames
-    return f"\n  at {own[-1].filename}:{own[-1].lineno}, in {own[-1].name}: {own[-1].line}" if own else ""
+    return guarded(call, what=f"{source}: {what}", error=DataError)
 
 
 def _as_pixels(given: Any) -> Any:

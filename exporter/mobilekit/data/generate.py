@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobilekit.data.base import Array, Labels, Pixels, Sample
-from mobilekit.data.samples import Samples, materialize
+from mobilekit.data.samples import Samples, materialize, takes_one
 from mobilekit.data.sampling import bits
 from mobilekit.data.subset import Subset
 from mobilekit.spec.image import ImagePreprocess
@@ -26,10 +26,23 @@ def generated(inputs: Sequence[TensorSpec], n: int, seed: int, preprocess: Image
 
     With `preprocess`: smooth random images of the input's size, through that preprocessing. Else floats are
     standard normal and whole numbers 0 or 1, which is safe for indices and masks alike. Dynamic dimensions are at
-    their lower bound. Raises SpecError when an input's first dimension cannot be 1.
+    their lower bound. Where an input's first dimension cannot be 1, samples are whole inputs (see Samples.whole), and
+    never images: a batch has no single image to be made from.
     """
     split = GeneratedSplit(tuple(inputs), n, seed, preprocess)
-    return materialize(Subset(split, tuple(range(n))), inputs, preprocess)
+    subset = Subset(split, tuple(range(n)))
+    if all(takes_one(spec) for spec in inputs):
+        return materialize(subset, inputs, preprocess)
+    samples = [split.tensors(index) for index in range(n)]
+    return Samples(
+        inputs=tuple(np.stack(arrays) for arrays in zip(*samples, strict=True)),
+        labels=None,
+        ids=tuple(split.id_of(index) for index in range(n)),
+        skipped=(),
+        subset=subset,
+        preprocess=None,
+        whole=True,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +62,12 @@ class GeneratedSplit:
     def __getitem__(self, index: int) -> Sample:
         if self.preprocess is not None:
             return Sample(self.id_of(index), None, pixels=_smooth_image(self._image_size(), self.seed, index))
-        tensors = tuple(_random_tensor(spec, self.seed, index) for spec in self.inputs)
-        return Sample(self.id_of(index), None, tensors=tensors, names=tuple(spec.name for spec in self.inputs))
+        names = tuple(spec.name for spec in self.inputs)
+        return Sample(self.id_of(index), None, tensors=self.tensors(index), names=names)
+
+    def tensors(self, index: int) -> tuple[Array, ...]:
+        """One random tensor for each input, of its whole shape."""
+        return tuple(_random_tensor(spec, self.seed, index) for spec in self.inputs)
 
     def id_of(self, index: int) -> str:
         return f"{SOURCE}/{index:05d}"

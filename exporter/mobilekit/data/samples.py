@@ -26,7 +26,8 @@ Corrupt = Literal["refuse", "skip"]
 class Samples:
     """`inputs` holds one array per model input, samples first: (N, ...), where the model saw (1, ...) of each.
 
-    `subset` names exactly the samples that are here; what was left out is in `skipped`, by id.
+    `whole` says instead that a sample is all of an input, whatever its first dimension: (N, *shape). `subset` names
+    exactly the samples that are here; what was left out is in `skipped`, by id.
     """
 
     inputs: tuple[Array, ...]
@@ -35,6 +36,7 @@ class Samples:
     skipped: tuple[str, ...]
     subset: Subset
     preprocess: ImagePreprocess | None
+    whole: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -55,7 +57,9 @@ class Samples:
         return self.subset.sha256
 
     def one(self, index: int) -> tuple[Array, ...]:
-        """The model's inputs for one sample, with their batch dimension of 1."""
+        """The model's inputs for one sample, with their batch dimension of 1 (or their own, see `whole`)."""
+        if self.whole:
+            return tuple(np.asarray(array[index]) for array in self.inputs)
         return tuple(array[index : index + 1] for array in self.inputs)
 
     def encoded(self, index: int) -> bytes | None:
@@ -202,15 +206,25 @@ def _model_inputs(
     return tuple(_cast(sample.id, spec, tensor) for spec, tensor in zip(inputs, tensors, strict=True))
 
 
+def takes_one(spec: TensorSpec) -> bool:
+    """Whether the first dimension can be 1, as a batch of a single sample."""
+    return spec.mismatch((1, *spec.sized()[1:])) is None
+
+
 def _check_batch_of_one(inputs: Sequence[TensorSpec]) -> None:
     """Samples are run one by one as well as together, so that the first dimension must allow 1."""
     problems = [
         Problem(spec.name, spec.describe(), "the first dimension must be the batch: 1, or dynamic from 1")
         for spec in inputs
-        if spec.mismatch((1, *spec.sized()[1:])) is not None
+        if not takes_one(spec)
     ]
     if problems:
-        raise SpecError("inputs", problems, hint="declare the batch as 1, or as batch=1..8")
+        raise SpecError(
+            "inputs",
+            problems,
+            hint="a data set is fed sample by sample: declare the batch as 1, or as batch=1..8; without data any "
+            "shape can be exported",
+        )
 
 
 def _in_order(sample: Sample, inputs: Sequence[TensorSpec]) -> tuple[Array, ...]:

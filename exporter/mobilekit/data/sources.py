@@ -7,12 +7,13 @@ from pathlib import Path
 
 from mobilekit.data.base import Dataset, Request
 from mobilekit.data.digits import open_digits
-from mobilekit.data.function import is_module, open_function
+from mobilekit.data.function import open_function
 from mobilekit.data.imagefolder import open_imagefolder
 from mobilekit.data.npz import open_npz
 from mobilekit.data.torchvision_sets import PUBLISHED, open_published
 from mobilekit.errors import DataError, UnknownName
 from mobilekit.registry import with_plugins
+from mobilekit.usercode import is_module
 
 Factory = Callable[[Request], Dataset]
 

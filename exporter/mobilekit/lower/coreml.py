@@ -11,9 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilekit.errors import LowerError
 from mobilekit.files import storage_errors
-from mobilekit.lower.target import Lowered
+from mobilekit.lower.target import Lowered, refused
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
 
@@ -64,14 +63,14 @@ class CoreML:
                 )
                 _rename_inputs(ct, package, inputs)
         except Exception as error:
-            raise LowerError(f"coreml: {type(error).__name__}: {_reason(error)}") from error
+            raise refused("coreml", error) from error
         with storage_errors(path), quiet():
             package.save(str(path))
         return Lowered(path, tuple(inputs), tuple(outputs), operators=_operators(package))
 
 
 def _prepared(program: ExportedProgram) -> ExportedProgram:
-    """The program in the ATen dialect, with the arguments spelled out that coremltools 9 expects and torch leaves out."""
+    """The program in the ATen dialect, with arguments spelled out that coremltools expects and torch leaves out."""
     lowered = program.run_decompositions({})
     for node in lowered.graph.nodes:
         if node.op == "call_function" and _operator_name(node.target) in _POOLS and len(node.args) == 2:
@@ -107,7 +106,3 @@ def _operators(package: Any) -> tuple[str, ...]:
         for block in function.block_specializations.values():
             names |= {operation.type for operation in block.operations}
     return tuple(sorted(names - {"const"}))
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(line.strip() for line in str(error).splitlines() if line.strip())[:400]

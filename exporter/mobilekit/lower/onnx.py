@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from mobilekit.errors import LowerError
 from mobilekit.files import storage_errors
-from mobilekit.lower.target import Lowered
+from mobilekit.lower.rewrite import without_traces
+from mobilekit.lower.target import Lowered, refused
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
 
@@ -56,7 +57,7 @@ class Onnx:
         try:
             with quiet():
                 exported = torch.onnx.export(
-                    program,
+                    without_traces(program),
                     dynamo=True,
                     opset_version=OPSET,
                     input_names=[spec.name for spec in inputs],
@@ -69,17 +70,11 @@ class Onnx:
         except LowerError:
             raise
         except Exception as error:
-            raise LowerError(f"onnx: {type(error).__name__}: {_reason(error)}") from error
+            raise refused("onnx", error) from error
         _name_dimensions(model, inputs)
         with storage_errors(path):
             path.write_bytes(model.SerializeToString())
         return Lowered(path, tuple(inputs), tuple(outputs), operators=_operators(model))
-
-
-def _reason(error: Exception) -> str:
-    """The exporter's message without its advertisement of further options."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:4])
 
 
 def _name_dimensions(model: Any, inputs: Sequence[TensorSpec]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mobilekit.bundle.manifest import Delegation
+from mobilekit.errors import LowerError
 from mobilekit.spec import TensorSpec
 
 if TYPE_CHECKING:
@@ -63,3 +64,16 @@ class Target(Protocol):
         outputs: Sequence[TensorSpec],
     ) -> Lowered:
         """Write `program` (float, or quantized when the scheme is) to `path`. Raises LowerError."""
+
+
+_LONGEST = 300
+
+
+def refused(target: str, error: Exception) -> LowerError:
+    """A converter's exception as one short paragraph: its first sentences, without its advice to open an issue."""
+    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    shown = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return LowerError(
+        f"{target}: {type(error).__name__}: {shown}",
+        hint="`mobilekit --verbose` shows all that the converter said; other targets may take the model",
+    )

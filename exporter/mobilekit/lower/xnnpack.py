@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from mobilekit.bundle.manifest import Delegation
 from mobilekit.bundle.pte import read_pte
 from mobilekit.environment import version_of
-from mobilekit.errors import LowerError
 from mobilekit.files import storage_errors
-from mobilekit.lower.target import Lowered
+from mobilekit.lower.rewrite import infer_dynamic_dimension, without_traces
+from mobilekit.lower.target import Lowered, refused
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
 
@@ -57,10 +57,11 @@ class Xnnpack:
 
         try:
             with quiet():
-                edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
+                prepared = infer_dynamic_dimension(without_traces(program))
+                edge = to_edge_transform_and_lower(prepared, partitioner=[XnnpackPartitioner()])
                 executorch = edge.to_executorch()
         except Exception as error:
-            raise LowerError(f"xnnpack: {type(error).__name__}: {error}") from error
+            raise refused("xnnpack", error) from error
         with storage_errors(path), path.open("wb") as stream:
             executorch.write_to_file(stream)
         summary = read_pte(path)

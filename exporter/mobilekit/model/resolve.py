@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from mobilekit.errors import ModelError, Problem, SpecError, UnknownName, UsageError
 from mobilekit.model import torchvision
 from mobilekit.model.run import load_run_card
+from mobilekit.model.seed import seeded
 from mobilekit.model.source import ModelSource
 from mobilekit.model.usercode import call_user, load_function
 from mobilekit.model.weights import load_weights
 from mobilekit.model.zoo import zoo_folder, zoo_names
 from mobilekit.spec import Recipe, TensorSpec, load_recipe
+from mobilekit.spec.load import problems_of, revalidated, validate_recipe
+from mobilekit.usercode import summary
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,15 +43,25 @@ def resolve(reference: str, *, inputs: tuple[TensorSpec, ...] | None = None, wei
         return _from_torchvision(reference, inputs, weights)
     if path.suffix == ".pt2":
         return _from_pt2(path, inputs, weights)
-    if path.is_dir():
+    if reference in zoo_names() and not _is_model_folder(path):
+        return _from_recipe(reference, zoo_folder() / reference, inputs, weights)
+    if reference and path.is_dir():
         return _from_folder_or_run(path, inputs, weights)
     if ":" in reference:
         return _from_function(reference, inputs, weights)
-    if reference in zoo_names():
-        return _from_recipe(reference, zoo_folder() / reference, inputs, weights)
+    if path.is_file():
+        python = path.suffix == ".py"
+        raise UsageError(
+            f"{reference} is a file, not a model", hint=f"name its function: {path}:build" if python else FORMS
+        )
     if len(path.parts) > 1 or path.suffix:
         raise UsageError(f"no such model: {reference}", hint=FORMS)
     raise UnknownName("model", reference, zoo_names(), hint=FORMS)
+
+
+def _is_model_folder(path: Path) -> bool:
+    """A folder of a zoo model's name comes first only when it is a model itself, and not just an output."""
+    return (path / "recipe.toml").exists() or (path / "run.json").exists()
 
 
 def _from_folder_or_run(folder: Path, inputs: tuple[TensorSpec, ...] | None, weights: str | None) -> ModelSource:
@@ -64,11 +81,10 @@ def _from_recipe(
     if not (folder / "model.py").exists():
         raise UsageError(f"{folder} has no model.py", hint="a model folder holds recipe.toml and model.py with build()")
     file = _checkpoint(weights)
-    build = partial(_build, f"{folder / 'model.py'}:build", recipe.args, file)
     return ModelSource(
         reference=reference,
         recipe=recipe,
-        build=build,
+        build=partial(_build, f"{folder / 'model.py'}:build", recipe.args, file),
         trained=file is not None,
         weights=file,
         recipe_file=folder / "recipe.toml",
@@ -81,21 +97,61 @@ def _from_run(folder: Path, inputs: tuple[TensorSpec, ...] | None, weights: str 
     file = _checkpoint(weights) or folder / card.weights
     if not file.is_file():
         raise UsageError(f"{folder} has no weights yet ({card.status})", hint="train it again with `mobilekit train`")
-    if not (folder / "recipe.toml").exists():  # a run of torchvision:... keeps only its name
-        return _from_torchvision(card.model, inputs, str(file))
-    source = _from_recipe(str(folder), folder, inputs, str(file))
-    return source
+    if (folder / "recipe.toml").exists():
+        return _from_recipe(str(folder), folder, inputs, str(file))
+    return _rebuilt(folder, card.model, inputs, file)
+
+
+def _rebuilt(folder: Path, model: str, inputs: tuple[TensorSpec, ...] | None, file: Path) -> ModelSource:
+    """A run of a model that has no folder of its own: the run keeps its name, and its recipe as recipe.json."""
+    recipe = _with_inputs(_read_recipe_json(folder / "recipe.json"), inputs)
+    if model.startswith(torchvision.PREFIX):
+        build: Callable[..., nn.Module] = partial(torchvision.build, torchvision.reference_name(model), file)
+    elif ":" in model:
+        build = partial(_build, model, recipe.args, file)
+    elif Path(model).is_dir() and Path(model).resolve() != folder.resolve():
+        build = resolve(model, weights=str(file)).build
+    else:
+        raise UsageError(f"{folder} was made from {model!r}, which is not there", hint=_START_THERE)
+    return ModelSource(
+        reference=str(folder), recipe=recipe, build=build, trained=True, weights=file, folder=_folder_of(model)
+    )
+
+
+_START_THERE = "start mobilekit from the folder that the training was started from"
+
+
+def _read_recipe_json(path: Path) -> Recipe:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{path} cannot be read: {summary(error)}", hint="the run is incomplete or damaged; train it again"
+        ) from error
+    if not isinstance(raw, dict):
+        raise SpecError(str(path), [Problem("recipe", type(raw).__name__, "must be a JSON object")])
+    return validate_recipe(raw, source=str(path))
 
 
 def _from_function(reference: str, inputs: tuple[TensorSpec, ...] | None, weights: str | None) -> ModelSource:
-    load_function(reference)  # so that a wrong name is reported before anything else
     place, _, _ = reference.rpartition(":")
     name = Path(place).stem if place.endswith(".py") else place.rpartition(".")[2]
-    recipe = _with_inputs(_bare_recipe(name, inputs), None)
+    function = load_function(reference)  # now, so that a wrong name is reported before anything else
     file = _checkpoint(weights)
-    build = partial(_build, reference, {}, file)
-    folder = Path(place).resolve().parent if place.endswith(".py") else None
-    return ModelSource(reference=reference, recipe=recipe, build=build, trained=True, weights=file, folder=folder)
+    return ModelSource(
+        reference=reference,
+        recipe=_bare_recipe(name, inputs),
+        build=partial(_build, reference, {}, file, function=function),
+        trained=True,
+        weights=file,
+        folder=_folder_of(reference),
+    )
+
+
+def _folder_of(reference: str) -> Path | None:
+    """The folder of a model that is a file, whose commit is recorded."""
+    place = reference.rpartition(":")[0]
+    return Path(place).resolve().parent if place.endswith(".py") else None
 
 
 def _from_torchvision(reference: str, inputs: tuple[TensorSpec, ...] | None, weights: str | None) -> ModelSource:
@@ -122,18 +178,29 @@ def _from_pt2(path: Path, inputs: tuple[TensorSpec, ...] | None, weights: str | 
     program = load_pt2(path)
     recipe = _bare_recipe(path.stem, input_specs(program))
     return ModelSource(
-        reference=str(path), recipe=recipe, build=lambda: program.module(), trained=True, weights=path, program=path
+        reference=str(path),
+        recipe=recipe,
+        build=lambda seed=0: program.module(),
+        trained=True,
+        weights=path,
+        program=path,
     )
 
 
-def _build(target: str, args: dict[str, Any], weights: Path | None) -> nn.Module:
-    """Call build(**args) under a fixed seed, and load the weights."""
+def _build(
+    target: str,
+    args: dict[str, Any],
+    weights: Path | None,
+    seed: int = 0,
+    *,
+    function: Callable[..., Any] | None = None,
+) -> nn.Module:
+    """Call build(**args) under `seed`, and load the weights. Raises ModelError, WeightsError, UsageError."""
     import torch
 
-    function: Callable[..., Any] = load_function(target)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        module = call_user(function, what=f"{target}({_shown(args)})", **args)
+    function = function or load_function(target)
+    with seeded(seed):
+        module = call_user(partial(function, **args), what=f"{target}({_shown(args)})")
     if not isinstance(module, torch.nn.Module):
         raise ModelError(f"{target} must return a torch.nn.Module, it returned {type(module).__name__}")
     if weights is not None:
@@ -160,7 +227,7 @@ def _checkpoint(weights: str | None) -> Path | None:
 def _with_inputs(recipe: Recipe, inputs: tuple[TensorSpec, ...] | None) -> Recipe:
     if inputs is None:
         return recipe
-    return Recipe.model_validate({**recipe.model_dump(), "inputs": [spec.model_dump() for spec in inputs]})
+    return revalidated(recipe, {"inputs": [spec.model_dump() for spec in inputs]})
 
 
 def _bare_recipe(name: str, inputs: tuple[TensorSpec, ...] | None) -> Recipe:
@@ -168,5 +235,8 @@ def _bare_recipe(name: str, inputs: tuple[TensorSpec, ...] | None) -> Recipe:
     if not inputs:
         problem = Problem("--input", "nothing", "one for each input of the model, since it has no recipe")
         raise SpecError(name, [problem], hint="for example --input batch=1..8,3,96,96")
-    safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in name).lstrip("._-") or "model"
-    return Recipe(name=safe, task="tensor", inputs=inputs)
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip("._-") or "model"
+    try:
+        return Recipe(name=safe, task="tensor", inputs=inputs)
+    except ValidationError as error:
+        raise SpecError("command line", problems_of(error, Recipe)) from error

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 class ModelSource:
     """One way to name a model, resolved.
 
-    `build` makes the module (eval mode, on the CPU) with its weights loaded when `trained`; for a `.pt2` file,
-    `program` is the file and the module is the program's own.
+    `build(seed=0)` makes the module (eval mode, on the CPU), its initial weights drawn under `seed`, or those of
+    `weights` loaded. `trained` is false when the weights are random. For a `.pt2` file, `program` is the file and the
+    module is the program's own.
     """
 
     reference: str
     recipe: Recipe
-    build: Callable[[], nn.Module]
+    build: Callable[..., nn.Module]
     trained: bool = False
     weights: Path | None = None
     recipe_file: Path | None = None

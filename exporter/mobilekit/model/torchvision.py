@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import re
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from mobilekit.errors import DownloadError, UsageError, WeightsError
-from mobilekit.model.weights import load_weights
+from pydantic import ValidationError
+
+from mobilekit.errors import DownloadError, ModelError, SpecError, StorageError, UsageError, WeightsError
+from mobilekit.files import sha256, storage_errors
+from mobilekit.model.seed import seeded
+from mobilekit.model.weights import load_weights, read_state_dict
 from mobilekit.quiet import quiet
 from mobilekit.registry import lookup
 from mobilekit.spec import ImagePreprocess, Recipe, Resize, TensorSpec
+from mobilekit.spec.load import problems_of
+from mobilekit.usercode import guarded, summary
 
 if TYPE_CHECKING:
     from torch import nn
 
 PREFIX = "torchvision:"
+_SILENCE_SECONDS = 60.0
 
 
 def architectures() -> tuple[str, ...]:
@@ -36,44 +48,79 @@ def recipe_for(name: str, weights: str | None, inputs: tuple[TensorSpec, ...] | 
     lookup("torchvision model", name, dict.fromkeys(architectures()))
     published = torchvision.models.get_model_weights(name)
     chosen = _weights_entry(name, weights) if weights else getattr(published, "DEFAULT", None)
-    preprocess = _preprocess_of(chosen, inputs)
-    size = preprocess.output_size if preprocess else None
-    height, width = size or _resize_of(chosen)
-    labels = tuple(chosen.meta.get("categories", ())) if chosen is not None else ()
-    return Recipe(
-        name=name,
-        summary=f"torchvision's {name}",
-        task="image-classification" if preprocess else "tensor",
-        inputs=inputs or (TensorSpec(name="image", shape=(1, 3, height, width)),),
-        preprocess=preprocess,
-        labels=_unique(labels, preprocess),
-    )
+    try:
+        preprocess = _preprocess_of(chosen, inputs)
+        height, width = (preprocess and preprocess.output_size) or _resize_of(chosen)
+        labels = tuple(chosen.meta.get("categories", ())) if chosen is not None else ()
+        return Recipe(
+            name=name,
+            summary=f"torchvision's {name}",
+            task="image-classification" if preprocess else "tensor",
+            inputs=inputs or (TensorSpec(name="image", shape=(1, 3, height, width)),),
+            preprocess=preprocess,
+            labels=_unique(labels, preprocess),
+        )
+    except ValidationError as error:
+        raise SpecError("command line", problems_of(error, Recipe)) from error
 
 
-def build(name: str, weights: str | Path | None) -> nn.Module:
+def build(name: str, weights: str | Path | None, seed: int = 0) -> nn.Module:
     """The module. Random weights are seeded; a path is a checkpoint; a name is one of torchvision's, downloaded.
 
     Raises DownloadError, naming the file and the folder to put it in by hand, when it cannot be fetched.
     """
-    import torch
     import torchvision
 
     builder = torchvision.models.get_model_builder(name)
     arguments: dict[str, Any] = {"weights": None}
     if "weights_backbone" in inspect.signature(builder).parameters:
         arguments["weights_backbone"] = None  # else the backbone's weights are downloaded even without weights
-    entry = _weights_entry(name, weights) if isinstance(weights, str) else None
-    if entry is not None:
+    if isinstance(weights, str):
+        entry = _weights_entry(name, weights)
+        # torchvision unpickles what it finds, also a file put there by hand: only tensors may be in it.
+        read_state_dict(_fetched(entry))
         arguments = {"weights": entry}
-    try:
-        with quiet(), torch.random.fork_rng():
-            torch.manual_seed(0)
-            module: nn.Module = builder(**arguments)
-    except OSError as error:
-        raise _download_error(name, entry, error) from error
+    with quiet(), seeded(seed):
+        module: nn.Module = guarded(lambda: builder(**arguments), what=f"{PREFIX}{name}", error=ModelError)
     if isinstance(weights, Path):
         load_weights(module, weights)
     return module.eval()
+
+
+def _fetched(entry: Any) -> Path:
+    """The file of published weights in torch's cache, downloaded when it is not there yet; its hash is checked."""
+    import torch
+
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    file = folder / Path(urlsplit(str(entry.url)).path).name
+    hashed = re.search(r"-([a-f0-9]{8,})\.", file.name)
+    by_hand = f"download {entry.url} and put it into {folder}/"
+    if not file.exists():
+        try:
+            with storage_errors(folder), _not_forever(), quiet():
+                folder.mkdir(parents=True, exist_ok=True)
+                torch.hub.download_url_to_file(entry.url, str(file), hashed[1] if hashed else None, progress=False)
+        except StorageError:
+            raise
+        except Exception as error:  # URLError, a server that does not speak HTTP, a hash that differs
+            raise DownloadError(
+                f"the pretrained weights {file.name} could not be fetched: {summary(error)}",
+                hint=f"on a machine with a network, {by_hand}",
+            ) from error
+    elif hashed and not sha256(file).startswith(hashed[1]):
+        raise DownloadError(f"{file} is damaged: its hash is not the one in its name", hint=f"remove it, or {by_hand}")
+    return file
+
+
+@contextlib.contextmanager
+def _not_forever() -> Iterator[None]:
+    """urllib waits for a silent server without end unless told otherwise."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SILENCE_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _weights_entry(name: str, weights: str) -> Any:
@@ -82,17 +129,6 @@ def _weights_entry(name: str, weights: str) -> Any:
     published = torchvision.models.get_model_weights(name)
     choices = {str(key): value for key, value in published.__members__.items()}
     return lookup(f"weights of {name}", weights, choices)
-
-
-def _download_error(name: str, entry: Any, error: OSError) -> DownloadError:
-    import torch
-
-    file = Path(str(entry.url)).name if entry is not None else f"{name}'s weights"
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    return DownloadError(
-        f"the pretrained weights {file} could not be fetched: {error}",
-        hint=f"on a machine with a network, download {file} from torchvision's model page and put it into {folder}/",
-    )
 
 
 def _preprocess_of(entry: Any, inputs: tuple[TensorSpec, ...] | None) -> ImagePreprocess | None:
@@ -104,16 +140,24 @@ def _preprocess_of(entry: Any, inputs: tuple[TensorSpec, ...] | None) -> ImagePr
         return None
     crop, side = int(preset.crop_size[0]), int(preset.resize_size[0])
     if inputs is not None:
-        shape = inputs[0].shape
-        if len(inputs) != 1 or len(shape) != 4 or shape[2] != shape[3] or not isinstance(shape[2], int):
+        own = _square_side(inputs)
+        if own is None:
             return None
-        crop, side = shape[2], round(side * shape[2] / crop)
+        crop, side = own, round(side * own / crop)
     return ImagePreprocess(
         resize=Resize(size=(side, side), mode="cover", interpolation=preset.interpolation.value, antialias=True),
         crop=(crop, crop),
         mean=tuple(preset.mean),
         std=tuple(preset.std),
     )
+
+
+def _square_side(inputs: tuple[TensorSpec, ...]) -> int | None:
+    """The side of the one input (batch, 3, side, side); None when the inputs are something else."""
+    batch_and_channels, size = inputs[0].shape[:-2], inputs[0].shape[-2:]
+    if len(inputs) != 1 or len(batch_and_channels) != 2 or batch_and_channels[1] != 3 or len(set(size)) != 1:
+        return None
+    return size[0] if isinstance(size[0], int) else None
 
 
 def _resize_of(entry: Any) -> tuple[int, int]:
@@ -137,10 +181,10 @@ def _unique(labels: tuple[str, ...], preprocess: ImagePreprocess | None) -> tupl
 
 def check_weights_option(weights: str) -> str | Path:
     """`--weights`: the name of published weights, or a checkpoint file."""
-    if weights.isidentifier() and weights.isupper():
-        return weights
     path = Path(weights)
     if not path.is_file():
+        if weights.isidentifier() and weights.isupper():
+            return weights
         raise WeightsError(
             f"no such weights file: {path}", hint="give a file, or DEFAULT for torchvision's published weights"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import zipfile
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,36 +14,41 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".tar")
 _NESTED = ("state_dict", "model_state_dict", "model", "module", "net")
+_WRAPPER = "module."
 _SHOWN = 5
+_LONGEST = 300
+_DEEPEST = 3
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
     """Load a checkpoint into `module`, strictly: every tensor is used and every parameter is given.
 
-    Raises WeightsError when the file is missing, unsafe, damaged or does not fit.
+    Raises WeightsError with all findings when the file is missing, unsafe, damaged or does not fit.
     """
-    state = read_state_dict(path)
     own = module.state_dict()
-    missing = sorted(set(own) - set(state))
+    state = _without_wrapper(read_state_dict(path), own)
+    # Batch norm counts its batches for training only, and old checkpoints lack the counter.
+    missing = sorted(name for name in set(own) - set(state) if not name.endswith("num_batches_tracked"))
     unexpected = sorted(set(state) - set(own))
     misfits = [
-        f"{name}: the model has {list(own[name].shape)}, the file {list(state[name].shape)}"
+        f"{name}: the model has {_described(own[name])}, the file {_described(state[name])}"
         for name in sorted(set(own) & set(state))
-        if own[name].shape != state[name].shape
+        if own[name].shape != state[name].shape or own[name].is_floating_point() != state[name].is_floating_point()
     ]
     findings = [
         *([f"missing in the file: {_listed(missing)}"] if missing else []),
         *([f"unknown to the model: {_listed(unexpected)}"] if unexpected else []),
         *misfits[:_SHOWN],
+        *([f"and {len(misfits) - _SHOWN} more that differ"] if len(misfits) > _SHOWN else []),
     ]
     if findings:
         lines = "".join(f"\n  {finding}" for finding in findings)
         raise WeightsError(
             f"{path} does not fit the model:{lines}", hint="check that build() makes the architecture this file is for"
         )
-    module.load_state_dict(state)
+    module.load_state_dict(state, strict=False)
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
@@ -53,6 +58,18 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     if path.suffix not in _SUFFIXES:
         raise WeightsError(f"{path}: weights must be one of {', '.join(_SUFFIXES)}")
     return _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+
+
+def _without_wrapper(state: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Names without the `module.` that DataParallel puts before each, where the model's own have none."""
+    wrapped = all(name.startswith(_WRAPPER) for name in state)
+    if not wrapped or any(name.startswith(_WRAPPER) for name in own):
+        return state
+    return {name.removeprefix(_WRAPPER): tensor for name, tensor in state.items()}
+
+
+def _described(tensor: torch.Tensor) -> str:
+    return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
 
 
 def check_finite(state: dict[str, torch.Tensor], *, what: str) -> None:
@@ -70,9 +87,10 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        state: dict[str, torch.Tensor] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
+        raise WeightsError(f"{path} is not a readable safetensors file: {_first_line(error)}") from error
+    return state
 
 
 def _read_torch(path: Path) -> dict[str, torch.Tensor]:
@@ -81,26 +99,38 @@ def _read_torch(path: Path) -> dict[str, torch.Tensor]:
     try:
         with quiet():
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path} was refused: it is a pickle that holds more than tensors, and loading it could run any code.\n"
-            f"  {_first_line(error)}",
-            hint="save only tensors: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')",
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{path} is not a readable checkpoint: {_first_line(error)}") from error
+    except Exception as error:  # a damaged pickle can fail in any way
+        raise _refused(path, error) from error
     return _tensors_of(content, path)
+
+
+def _refused(path: Path, error: Exception) -> WeightsError:
+    """What torch said, without its advice to load the file unsafely."""
+    hint = "save only tensors: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
+    text = str(error)
+    if "TorchScript" in text:
+        return WeightsError(f"{path} is a TorchScript program, not a checkpoint", hint=hint)
+    if isinstance(error, pickle.UnpicklingError) and (named := re.search(r"GLOBAL (\S+)", text)):
+        return WeightsError(
+            f"{path} was refused: it is a pickle that holds more than tensors ({named[1]}), "
+            "and loading it could run any code",
+            hint=hint,
+        )
+    reason = "" if isinstance(error, pickle.UnpicklingError) else f": {_first_line(error)[:_LONGEST]}"
+    return WeightsError(f"{path} is damaged, or not a checkpoint{reason}", hint=hint)
 
 
 def _tensors_of(content: Any, path: Path) -> dict[str, torch.Tensor]:
     import torch
 
-    if isinstance(content, dict):
-        for key in _NESTED:
-            if isinstance(content.get(key), dict):
-                return _tensors_of(content[key], path)
-        if content and all(isinstance(value, torch.Tensor) for value in content.values()):
-            return content
+    for _ in range(_DEEPEST):
+        nested = [content[key] for key in _NESTED if isinstance(content, dict) and isinstance(content.get(key), dict)]
+        if not nested:
+            break
+        content = nested[0]
+    items = content.items() if isinstance(content, dict) else ()
+    if items and all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in items):
+        return dict(items)
     raise WeightsError(
         f"{path} holds no state dict (a dict of tensors, or one under {', '.join(_NESTED)})",
         hint="save model.state_dict()",

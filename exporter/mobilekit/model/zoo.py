@@ -1,4 +1,4 @@
-"""The zoo: model folders that come with mobilekit. A folder of the user's is the same thing; the zoo has no privilege."""
+"""The zoo: model folders that come with mobilekit. A folder of the user's is the same thing, with the same rights."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mobilekit.bundle.manifest import Calibration, TestData
 from mobilekit.data import Dataset, Samples, generated, materialize, open_dataset, subset
@@ -13,6 +13,8 @@ from mobilekit.spec import DataSpec, Recipe
 
 GENERATED_CALIBRATION = 32
 GENERATED_TEST = 16
+DEFAULT_TEST_SAMPLES = 500
+"""Of data that no recipe speaks of: a test set may be large, and every artifact runs all of it."""
 NO_DATA = (
     "no data was given: scales are calibrated, and outputs compared, on RANDOM INPUT; give --data for real samples"
 )
@@ -57,30 +59,39 @@ class Evidence:
         )
 
 
+def find(recipe: Recipe, spec: DataSpec | None, dataset: Dataset | None = None) -> Dataset | None:
+    """The data set to use, before anything that takes long: `dataset`, else the one that `spec` names; None without.
+
+    Raises UnknownName, DataError and DownloadError.
+    """
+    if dataset is None and spec is not None:
+        dataset = open_dataset(spec.name, seed=spec.seed, labels=recipe.labels)
+    if dataset is not None and dataset.kind == "image" and recipe.preprocess is None:
+        raise DataError(
+            f"{dataset.name} holds images, and the model {recipe.name!r} says nothing about preprocessing",
+            hint="write a recipe.toml with a [preprocess] table beside the model (docs/recipes.md)",
+        )
+    return dataset
+
+
 def gather(
     recipe: Recipe,
-    spec: DataSpec | None,
+    dataset: Dataset | None,
+    spec: DataSpec,
     *,
-    dataset: Dataset | None = None,
     classes: int | None = None,
     calibrate: bool,
     corrupt: Corrupt = "refuse",
     progress: Progress = SILENT,
 ) -> Evidence:
-    """Read what calibrates (when asked to) and what measures. `dataset` stands in for the one that `spec` names.
+    """Read what calibrates (when asked to) and what measures: as many samples of `dataset` as `spec` says.
 
+    Without a data set, random input does both, and the evidence says so.
     `classes` is the width of the model's output: labels of another data set than the model's are not used.
     Raises DataError and SpecError as the data stage does.
     """
-    if spec is None:
-        return _generated(recipe, calibrate)
     if dataset is None:
-        dataset = open_dataset(spec.name, seed=spec.seed, labels=recipe.labels)
-    if dataset.kind == "image" and recipe.preprocess is None:
-        raise DataError(
-            f"{dataset.name} holds images, and the model {recipe.name!r} says nothing about preprocessing",
-            hint="write a recipe.toml with a [preprocess] table beside the model (docs/recipes.md)",
-        )
+        return _generated(recipe, calibrate)
     test = materialize(
         subset(dataset.split("test"), spec.test_samples, seed=spec.seed),
         recipe.inputs,
@@ -99,7 +110,7 @@ def gather(
         )
     labels, warning = _usable_labels(recipe, dataset, test, classes)
     if warning is not None:
-        test = _unlabelled(test)
+        test = replace(test, labels=None)
         progress.warn(warning)
     return Evidence(calibration, test, labels, spec.seed, (warning,) if warning else ())
 
@@ -121,12 +132,7 @@ def _usable_labels(
         return names, f"the classes of {dataset.name} are not the model's: accuracy is not measured"
     if classes is not None and int(test.labels.max()) >= classes:
         return names, (
-            f"{dataset.name} has labels up to {int(test.labels.max())}, the model {classes} outputs: accuracy is not measured"
+            f"{dataset.name} has labels up to {int(test.labels.max())}, the model {classes} outputs: "
+            "accuracy is not measured"
         )
     return names, None
-
-
-def _unlabelled(samples: Samples) -> Samples:
-    import dataclasses
-
-    return dataclasses.replace(samples, labels=None)

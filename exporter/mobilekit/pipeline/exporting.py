@@ -17,10 +17,13 @@ from mobilekit.environment import describe, source_commit, usable_cores, version
 from mobilekit.errors import MissingDependency
 from mobilekit.files import sha256, staged_folder
 from mobilekit.lower import Target, check_schemes
+from mobilekit.lower.rewrite import without_traces
 from mobilekit.model import ModelSource
-from mobilekit.pipeline.evidence import NO_DATA, Evidence, gather
+from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES, NO_DATA, Evidence, find, gather
 from mobilekit.pipeline.golden import write_golden
 from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, bench_all, verify_all
+from mobilekit.pipeline.start import load_torch
+from mobilekit.pipeline.storage import storing
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize import quantize, scheme
 from mobilekit.report import write_reports
@@ -85,8 +88,13 @@ class _Export:
         self.outputs: Outputs = {}
 
     def run(self, dataset: Dataset | None, example: Sequence[torch.Tensor] | None) -> None:
+        spec = self.options.data or self.source.recipe.data
+        dataset = find(self.source.recipe, spec, dataset)
+        if dataset is None:
+            self.progress.warn(NO_DATA)
+        load_torch(self.progress)
         captured = self._capture(example)
-        evidence = self._evidence(captured, dataset)
+        evidence = self._evidence(captured, dataset, spec or _default_spec(dataset))
         programs = self._programs(captured, evidence)
         eager = self._write_eager(captured)
         made = [self._lower(target, name, programs[name], captured) for target, name in self.pairs]
@@ -99,16 +107,11 @@ class _Export:
                 return captured_program(self.source.program)
             return capture(self.source.build(), self.source.recipe.inputs, example=example)
 
-    def _evidence(self, captured: Captured, dataset: Dataset | None) -> Evidence:
-        spec = self.options.data or self.source.recipe.data
-        if dataset is not None and spec is None:
-            spec = DataSpec(name=dataset.name)
-        if spec is None:
-            self.progress.warn(NO_DATA)
+    def _evidence(self, captured: Captured, dataset: Dataset | None, spec: DataSpec) -> Evidence:
         return gather(
             self.source.recipe,
+            dataset,
             spec,
-            dataset=dataset,
             classes=_classes(captured),
             calibrate=any(scheme(name).calibrated for _, name in self.pairs),
             corrupt=self.options.corrupt,
@@ -124,7 +127,8 @@ class _Export:
             samples = evidence.calibration
             assert samples is not None
             batches = (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
-            programs[name] = quantize(captured, batches, progress=self.progress).program
+            with self.progress.task(f"quantizing to {name}"):
+                programs[name] = quantize(captured, batches, progress=self.progress).program
         return programs
 
     def _file(self, target: str, name: str, suffix: str) -> str:
@@ -135,7 +139,8 @@ class _Export:
         from mobilekit.model.pt2 import save_pt2
 
         file = self._file(EAGER, FLOAT, ".pt2")
-        save_pt2(captured.program, self.folder / file)
+        with storing(self.folder / file):
+            save_pt2(without_traces(captured.program), self.folder / file)
         return Artifact(
             **entry_for(self.folder, file).model_dump(),
             target=EAGER,
@@ -149,7 +154,7 @@ class _Export:
 
     def _lower(self, target: Target, name: str, program: ExportedProgram, captured: Captured) -> Artifact:
         file = self._file(target.name, name, target.suffix)
-        with self.progress.task(f"lowering to {target.name} {name}"):
+        with self.progress.task(f"lowering to {target.name} {name}"), storing(self.folder / file):
             lowered = target.lower(program, name, self.folder / file, inputs=captured.inputs, outputs=captured.outputs)
         return Artifact(
             **entry_for(self.folder, file).model_dump(),
@@ -209,6 +214,10 @@ class _Export:
         )
         reports = write_reports(self.folder, manifest)
         write_manifest(self.folder, manifest.model_copy(update={"reports": reports}))
+
+
+def _default_spec(dataset: Dataset | None) -> DataSpec:
+    return DataSpec(name=dataset.name if dataset else "generated", test_samples=DEFAULT_TEST_SAMPLES)
 
 
 def _classes(captured: Captured) -> int | None:

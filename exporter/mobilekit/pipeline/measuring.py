@@ -11,9 +11,11 @@ from mobilekit.errors import BundleError
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize import scheme
 from mobilekit.runners import Array, Effort, Worker
+from mobilekit.runners.registry import runner_for
 from mobilekit.verify import compare, verify_artifact, verify_dynamic
 
 EAGER, FLOAT = "eager", "fp32"
+_ALWAYS_MEANT = ("nonfinite_values",)  # whatever the weights and the input are
 Inputs = Sequence[tuple[Array, ...]]
 Outputs = dict[tuple[str, str], list[tuple[Array, ...]]]
 
@@ -53,10 +55,12 @@ def verify_all(
             found = compare(reference, reference, scheme=artifact.scheme, labels=labels, meaningful=judged)
             verification = Verification(executed=True, runner=EAGER, metrics=found.metrics)
         else:
-            with progress.task(f"verifying {artifact.target} {artifact.scheme}"):
+            with progress.task(f"verifying {artifact.target} {artifact.scheme}") as task:
                 verification, answers = _verify(folder, artifact, samples, reference, labels, judged, threads)
-            if verification.executed:
-                outputs[artifact.target, artifact.scheme] = answers
+                if verification.executed:
+                    outputs[artifact.target, artifact.scheme] = answers
+                else:
+                    task.say("not executed here")
         verified.append(artifact.model_copy(update={"verification": verification}))
     return tuple(verified), outputs
 
@@ -70,14 +74,19 @@ def _verify(
     judged: bool,
     threads: int,
 ) -> tuple[Verification, list[tuple[Array, ...]]]:
-    path = folder / artifact.file
-    found, answers = verify_artifact(
-        path, samples, reference, scheme=artifact.scheme, labels=labels, meaningful=judged, threads=threads
-    )
-    if not found.executed:
-        return found, answers
-    dynamic = verify_dynamic(path, samples, inputs=artifact.inputs, scheme=artifact.scheme, threads=threads)
-    kept = found.checks if judged or not scheme(artifact.scheme).calibrated else ()
+    path, name = folder / artifact.file, artifact.scheme
+    chosen = runner_for(path)
+    reason = chosen.unavailable()
+    if reason is not None:
+        return Verification(executed=False, reason=reason, runner=chosen.name), []
+    # One process for both: starting it costs more than running a small model.
+    with Worker(chosen.name, path, threads=threads) as worker:
+        found, answers = verify_artifact(
+            path, samples, reference, scheme=name, labels=labels, meaningful=judged, worker=worker
+        )
+        dynamic = verify_dynamic(path, samples, inputs=artifact.inputs, scheme=name, worker=worker)
+    judged = judged or not scheme(name).calibrated
+    kept = [check for check in found.checks if judged or check.name in _ALWAYS_MEANT]
     return found.model_copy(update={"checks": (*kept, *dynamic)}), answers
 
 
@@ -98,6 +107,7 @@ def bench_all(
             task.say(f"{artifact.target} {artifact.scheme}")
             benchmarks.append(measure(folder / artifact.file, sample, threads=threads, effort=effort))
             task.advance()
+        task.say("")
     against = compare_to_eager(benchmarks[artifacts.index(eager)], benchmarks)
     return tuple(
         artifact.model_copy(update={"benchmark": one}) for artifact, one in zip(artifacts, against, strict=True)

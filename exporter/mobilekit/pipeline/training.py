@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from mobilekit.bundle.write import utc_now
@@ -12,6 +14,8 @@ from mobilekit.environment import describe
 from mobilekit.errors import OutputExists, UsageError
 from mobilekit.files import storage_errors, write_atomically
 from mobilekit.model import ModelSource, RunCard
+from mobilekit.model.run import CARD
+from mobilekit.pipeline.start import load_torch
 from mobilekit.progress import SILENT, Progress
 from mobilekit.spec import DataSpec, TrainSpec
 from mobilekit.train import TrainResult, load_training_data, train
@@ -39,18 +43,19 @@ def train_source(
     if source.program is not None:
         raise UsageError(f"{source.reference} is a captured program, which cannot be trained", hint="train its module")
     _check_free(run_dir, force)
+    used = spec or source.recipe.train
+    dataset = open_dataset(chosen.name, seed=chosen.seed, labels=source.recipe.labels)
+    load_torch(progress)
     training = load_training_data(
-        open_dataset(chosen.name, seed=chosen.seed, labels=source.recipe.labels),
+        dataset,
         source.recipe.inputs,
         source.recipe.preprocess,
         seed=chosen.seed,
-        validation_fraction=(spec or source.recipe.train).validation_fraction,
+        validation_fraction=used.validation_fraction,
         corrupt=corrupt,
         progress=progress,
     )
-    module = source.build()
-    _keep_source(source, run_dir)
-    used = spec or source.recipe.train
+    module = source.build(used.seed)
     card = RunCard(
         model=source.reference,
         recipe_name=source.recipe.name,
@@ -60,7 +65,8 @@ def train_source(
         environment=describe(),
         created=utc_now(),
     )
-    return train(module, training, used, run_dir, device=device, card=card, progress=progress)
+    with _source_kept(source, run_dir):
+        return train(module, training, used, run_dir, device=device, card=card, progress=progress)
 
 
 def _check_free(run_dir: Path, force: bool) -> None:
@@ -74,12 +80,38 @@ def _check_free(run_dir: Path, force: bool) -> None:
         raise OutputExists(f"{run_dir} is not a run; --force replaces runs only", hint="choose another place with -o")
 
 
-def _keep_source(source: ModelSource, run_dir: Path) -> None:
-    """Copy what the model was made from, so that the run can be exported when the original has changed."""
+@contextlib.contextmanager
+def _source_kept(source: ModelSource, run_dir: Path) -> Iterator[None]:
+    """Copy what the model was made from, so that the run can be exported when the original has changed.
+
+    When training fails before there is a run, nothing stays.
+    """
+    made = [folder for folder in (run_dir, *run_dir.parents) if not folder.exists()]
     with storage_errors(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
-        if source.recipe_file is not None:
-            for file in (source.recipe_file, *source.recipe_file.parent.glob("*.py")):
-                shutil.copyfile(file, run_dir / file.name)
-        else:
-            write_atomically(run_dir / "recipe.json", source.recipe.model_dump_json(indent=2) + "\n")
+        _copy_source(source, run_dir)
+    try:
+        yield
+    except BaseException:
+        if not (run_dir / CARD).exists():
+            _remove_source(run_dir)
+            with contextlib.suppress(OSError):
+                for folder in made:
+                    folder.rmdir()
+        raise
+
+
+def _copy_source(source: ModelSource, run_dir: Path) -> None:
+    if source.recipe_file is None:
+        _remove_source(run_dir)
+        write_atomically(run_dir / "recipe.json", source.recipe.model_dump_json(indent=2) + "\n")
+    elif source.recipe_file.parent.resolve() != run_dir.resolve():
+        _remove_source(run_dir)
+        for file in (source.recipe_file, *source.recipe_file.parent.glob("*.py")):
+            shutil.copyfile(file, run_dir / file.name)
+
+
+def _remove_source(run_dir: Path) -> None:
+    """Those of an earlier run in the same folder would be taken for this one's."""
+    for file in (run_dir / "recipe.toml", run_dir / "recipe.json", *run_dir.glob("*.py")):
+        file.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from mobilekit.errors import QuantizeError
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize.report import QuantizationReport, Quantized
 from mobilekit.quiet import quiet
+from mobilekit.train.device import suitable_threads
 
 if TYPE_CHECKING:
     import torch
@@ -48,15 +49,19 @@ def quantize(
             prepared = prepare_pt2e(captured.program.module(), quantizer)
     except Exception as error:
         raise QuantizeError(f"the quantizer refuses the graph: {type(error).__name__}: {error}") from error
-    samples = 0
     batches = list(calibration)
-    with progress.task("calibrating int8", total=len(batches)) as task, torch.no_grad():
-        for inputs in batches:
-            _observe(prepared, inputs)
-            samples += 1
-            task.advance()
-    if samples == 0:
+    if not batches:
         raise QuantizeError("nothing to calibrate on: the calibration set is empty")
+    values = sum(tensor.numel() for tensor in batches[0])
+    with (
+        progress.task("calibrating int8", total=len(batches)) as task,
+        quiet(),
+        torch.no_grad(),
+        suitable_threads(values),
+    ):
+        for index, inputs in enumerate(batches):
+            _observe(prepared, inputs, index)
+            task.advance()
     try:
         with quiet(), torch.no_grad():
             converted = convert_pt2e(prepared)
@@ -64,18 +69,21 @@ def quantize(
     except Exception as error:
         raise QuantizeError(f"the quantized graph cannot be exported: {type(error).__name__}: {error}") from error
     quantized, candidates = _count(program)
-    return Quantized(program, QuantizationReport(samples, quantized, candidates))
+    return Quantized(program, QuantizationReport(len(batches), quantized, candidates))
 
 
-def _observe(prepared: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> None:
+def _observe(prepared: torch.nn.Module, inputs: Sequence[torch.Tensor], index: int) -> None:
+    """Run one sample through the observers. Ranges of NaN or infinity would make every scale meaningless."""
     from torch.utils import _pytree as pytree
 
+    _check_finite(inputs, f"an input of calibration sample {index}", "the data holds such values: look at its source")
     outputs = pytree.tree_leaves(prepared(*inputs))
-    if any(not output.isfinite().all() for output in outputs if output.is_floating_point()):
-        raise QuantizeError(
-            "an output is NaN or infinite on a calibration sample: ranges cannot be measured",
-            hint="check the sample's preprocessing, and the weights",
-        )
+    _check_finite(outputs, f"an output for calibration sample {index}", "the weights or the activations overflow")
+
+
+def _check_finite(tensors: Sequence[torch.Tensor], what: str, hint: str) -> None:
+    if any(tensor.is_floating_point() and not tensor.isfinite().all() for tensor in tensors):
+        raise QuantizeError(f"{what} is NaN or infinite: activation ranges cannot be measured", hint=hint)
 
 
 def _count(program: ExportedProgram) -> tuple[int, int]:

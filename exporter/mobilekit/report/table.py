@@ -46,7 +46,7 @@ def _row(manifest: Manifest, artifact: Artifact, reference: Artifact | None) -> 
     metrics = artifact.verification.metrics if artifact.verification else None
     latency = artifact.benchmark.latency if artifact.benchmark else None
     top1, top1_eager = (metrics.top1, metrics.top1_eager) if metrics else (None, None)
-    outcome = _outcome(artifact)
+    outcome = _outcome(manifest, artifact)
     return Row(
         target=artifact.target,
         precision=artifact.scheme,
@@ -63,7 +63,7 @@ def _row(manifest: Manifest, artifact: Artifact, reference: Artifact | None) -> 
     )
 
 
-def _outcome(artifact: Artifact) -> Outcome:
+def _outcome(manifest: Manifest, artifact: Artifact) -> Outcome:
     verification = artifact.verification
     if artifact.target == REFERENCE:
         return "reference"
@@ -71,7 +71,18 @@ def _outcome(artifact: Artifact) -> Outcome:
         return "not verified"
     if not verification.executed:
         return "not executed"
-    return {True: "passed", False: "failed", None: "unchecked"}[verification.passed]  # type: ignore[return-value]
+    if verification.passed is False:
+        return "failed"
+    return "passed" if verification.passed and _unjudged(manifest, artifact) is None else "unchecked"
+
+
+def _unjudged(manifest: Manifest, artifact: Artifact) -> str | None:
+    """Why the accuracy of a quantized artifact was not judged: how much it loses depends on real weights and data."""
+    if not is_quantized(artifact.scheme):
+        return None
+    if not manifest.model.trained:
+        return "random weights"
+    return "random input" if manifest.test_data is None or manifest.test_data.generated else None
 
 
 def _status(manifest: Manifest, artifact: Artifact, outcome: Outcome) -> str:
@@ -81,9 +92,18 @@ def _status(manifest: Manifest, artifact: Artifact, outcome: Outcome) -> str:
         "not executed": NOT_EXECUTED,
         "unchecked": "executed, nothing checked",
     }.get(outcome, outcome)
+    unjudged = _unjudged(manifest, artifact)
+    if outcome == "unchecked" and unjudged is not None:
+        text = f"executed, not judged: {unjudged}"
     if manifest.calibration and manifest.calibration.generated and is_quantized(artifact.scheme):
         text += "; scales from random input"
     return text
+
+
+def batch_of(manifest: Manifest) -> int:
+    """The batch that latencies were measured at: the first dimension of a sample's first input."""
+    shape = manifest.inputs[0].sized() if manifest.inputs else ()
+    return shape[0] if shape else 1
 
 
 def is_quantized(scheme: str) -> bool:

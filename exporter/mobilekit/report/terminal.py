@@ -15,7 +15,7 @@ from rich.text import Text
 
 from mobilekit.bundle.manifest import Manifest
 from mobilekit.report.caveats import caveats
-from mobilekit.report.table import Row, figure, percent, plain_table, points, ratio, result_rows, sqnr
+from mobilekit.report.table import Row, batch_of, figure, percent, plain_table, points, ratio, result_rows, sqnr
 
 COLUMNS = ("target", "precision", "top-1 % (change)", "SQNR dB", "median ms (ratio)", "MB (ratio)", "status")
 _LEFT = frozenset({0, 1, 6})
@@ -33,7 +33,7 @@ def print_results(manifest: Manifest, console: Console) -> None:
         _plain(console, plain_table(COLUMNS, cells, left=_LEFT) + "\n")
     _plain(console, evidence(manifest))
     for caveat in caveats(manifest):
-        console.print(Text("warning: ", style="bold yellow") + Text(caveat), soft_wrap=not console.is_terminal)
+        console.print(Text.assemble(("warning: ", "bold yellow"), caveat), soft_wrap=not console.is_terminal)
 
 
 def results_table(rows: tuple[Row, ...], width: int) -> Table | Text:
@@ -92,7 +92,10 @@ def evidence(manifest: Manifest) -> str:
         runs = sorted({latency.n for latency in latencies})
         threads = sorted({latency.threads for latency in latencies})
         span = f"{runs[0]} to {runs[-1]}" if len(runs) > 1 else str(runs[0])
-        parts.append(f"median of {span} runs at batch 1, {'/'.join(map(str, threads))} thread(s), a process for each")
+        parts.append(
+            f"median of {span} runs at batch {batch_of(manifest)}, {'/'.join(map(str, threads))} thread(s), "
+            "a process for each"
+        )
     machine = manifest.environment.machine
     parts.append(f"{machine.processor}, {machine.system}")
     return "Ratios are to eager PyTorch. " + "; ".join(parts) + "."

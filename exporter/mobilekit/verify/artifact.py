@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from mobilekit.bundle.manifest import Verification
@@ -27,18 +28,20 @@ def verify_artifact(
     limits: Thresholds | None = None,
     threads: int = 1,
     timeout_s: float = 300,
+    worker: Worker | None = None,
 ) -> tuple[Verification, list[Sample]]:
     """Run `artifact` on `samples` (the inputs of each, batch 1) and hold it against `reference`, eager's outputs.
 
     Returns what was found and the artifact's outputs, one tuple per sample; these are empty when this machine has no
     runtime for it, and the Verification then says why. `runner` None: by the artifact's suffix. For `labels`,
-    `meaningful` and `limits` see `compare`. Raises RunnerError when the runtime refuses, crashes or times out.
+    `meaningful` and `limits` see `compare`. `worker` is one that has `artifact` loaded already, and stays open; without
+    it one is started for this. Raises RunnerError when the runtime refuses, crashes or times out.
     """
     chosen = runner_called(runner) if runner else runner_for(artifact)
     reason = chosen.unavailable()
     if reason is not None:
         return Verification(executed=False, reason=reason, runner=chosen.name), []
-    with Worker(chosen.name, artifact, threads=threads, timeout_s=timeout_s) as worker:
-        outputs = worker.run(samples)
+    with nullcontext(worker) if worker else Worker(chosen.name, artifact, threads=threads, timeout_s=timeout_s) as used:
+        outputs = used.run(samples)
     found = compare(reference, outputs, scheme=scheme, labels=labels, meaningful=meaningful, limits=limits)
     return Verification(executed=True, runner=chosen.name, metrics=found.metrics, checks=found.checks), outputs

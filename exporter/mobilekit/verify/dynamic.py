@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +48,14 @@ def verify_dynamic(
     runner: str | None = None,
     threads: int = 1,
     timeout_s: float = 300,
+    worker: Worker | None = None,
 ) -> tuple[Check, ...]:
-    """Run samples (batch 1 each) stacked to the smallest allowed batch and to another one; check that they agree.
+    """Run samples stacked to the smallest allowed batch and to another one; check that they agree.
 
-    The check's value is the SQNR between the two. Samples repeat when there are too few. No checks when no input has
-    a dynamic first dimension, or the runtime is not on this machine. Raises RunnerError when the artifact does not
-    take such a batch, or its outputs do not grow with it.
+    Samples may have any batch; they are taken apart first, and repeat when there are too few. The check's value is
+    the SQNR between the two. `worker` as in verify_artifact. No checks when no input has a dynamic first dimension, or
+    the runtime is not on this machine. Raises RunnerError when the artifact does not take such a batch, or its outputs
+    do not grow with it.
     """
     batch = batch_of(inputs)
     chosen = runner_called(runner) if runner else runner_for(artifact)
@@ -60,11 +63,12 @@ def verify_dynamic(
         return ()
     name, bounds = batch
     size = another_size(bounds)
-    rows = list(itertools.islice(itertools.cycle(samples), size))
+    singles = [single for sample in samples for single in _singles(sample, inputs, name)]
+    rows = list(itertools.islice(itertools.cycle(singles), size))
     starts = [min(start, size - bounds.min) for start in range(0, size, bounds.min)]
     groups = [_stacked(rows[start : start + bounds.min], inputs, name) for start in starts]
-    with Worker(chosen.name, artifact, threads=threads, timeout_s=timeout_s) as worker:
-        small, (large,) = worker.run(groups), worker.run([_stacked(rows, inputs, name)])
+    with nullcontext(worker) if worker else Worker(chosen.name, artifact, threads=threads, timeout_s=timeout_s) as used:
+        small, (large,) = used.run(groups), used.run([_stacked(rows, inputs, name)])
     growing = _growing(artifact, small[0], large)
     singly = [[one[index] for index in growing] for one in small]
     at_once = [
@@ -73,6 +77,16 @@ def verify_dynamic(
     ]
     found = distance(singly, at_once).sqnr_db
     return (sqnr_check(f"{name}_{size}_against_{bounds.min}_sqnr_db", found, thresholds(scheme).dynamic_sqnr_db),)
+
+
+def _singles(sample: Sequence[Array], inputs: Sequence[TensorSpec], name: str) -> list[Sample]:
+    """The rows of a sample, each with a batch of 1; inputs without the dimension go with every row."""
+    growing = [spec.shape[:1] == (name,) for spec in inputs]
+    count = next(array.shape[0] for array, grows in zip(sample, growing, strict=True) if grows)
+    return [
+        tuple(array[row : row + 1] if grows else array for array, grows in zip(sample, growing, strict=True))
+        for row in range(count)
+    ]
 
 
 def _stacked(rows: Sequence[Sequence[Array]], inputs: Sequence[TensorSpec], name: str) -> Sample:

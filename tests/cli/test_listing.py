@@ -1,0 +1,69 @@
+"""list, doctor and inspect: plain text that can be cut up by awk, JSON on request."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ARTIFACTS = Path(__file__).parents[1] / "golden" / "artifacts"
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("models", "digits_cnn"),
+        ("targets", "xnnpack"),
+        ("schemes", "int8"),
+        ("runners", "pte"),
+        ("datasets", "imagefolder:PATH"),
+    ],
+)
+def test_lists(mobilekit, what: str, name: str) -> None:
+    shown, as_json = mobilekit("list", what), mobilekit("list", what, "--json")
+    assert (shown.code, shown.err, as_json.err) == (0, "", "")
+    column = next(iter(as_json.json[0]))
+    names = [row[column] for row in as_json.json]
+    assert name in names
+    assert [line.split()[0] for line in shown.out.splitlines()[1:]] == names
+    assert "\x1b" not in shown.out
+
+
+def test_every_data_set_is_described(mobilekit) -> None:
+    assert all("plug-in" not in row["summary"] for row in mobilekit("list", "datasets", "--json").json)
+
+
+def test_doctor(mobilekit) -> None:
+    shown, as_json = mobilekit("doctor", "--quick"), mobilekit("doctor", "--quick", "--json")
+    assert shown.code == as_json.code
+    statuses = {finding["status"] for finding in as_json.json}
+    assert shown.code == (5 if statuses & {"missing", "broken"} else 0)
+    assert "package torch " in shown.out
+
+
+@pytest.mark.parametrize("name", ["tiny.pte", "tiny.onnx", "tiny.pt2", "tiny.mlpackage"])
+def test_inspect(mobilekit, name: str) -> None:
+    shown, as_json = mobilekit("inspect", str(ARTIFACTS / name)), mobilekit("inspect", str(ARTIFACTS / name), "--json")
+    assert shown.code == as_json.code == 0
+    assert shown.out.startswith("file ")
+    assert as_json.json["details"]["kind"] == name.partition(".")[2]
+
+
+def test_inspect_a_bundle(mobilekit, bundle: Path) -> None:
+    shown = mobilekit("inspect", "bundle")
+    assert "tiny.xnnpack.int8.pte" in shown.out
+    assert mobilekit("inspect", "bundle", "--json").json["details"]["model"] == "tiny"
+
+
+def test_a_reader_that_leaves_is_no_error(mobilekit) -> None:
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mobilekit", "list", "datasets"], stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    os.close(write)
+    os.close(read)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
