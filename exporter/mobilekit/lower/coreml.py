@@ -71,7 +71,7 @@ class CoreML:
 
 def _prepared(program: ExportedProgram) -> ExportedProgram:
     """The program in the ATen dialect, with arguments spelled out that coremltools expects and torch leaves out."""
-    lowered = program.run_decompositions({})
+    lowered: ExportedProgram = program.run_decompositions({})
     for node in lowered.graph.nodes:
         if node.op == "call_function" and _operator_name(node.target) in _POOLS and len(node.args) == 2:
             node.args = (*node.args, node.args[1])  # the stride defaults to the kernel size
