@@ -178,6 +178,7 @@ def test_the_runtimes_are_imported_late() -> None:
         ("mobilekit.bundle", HEAVY | {"numpy", "PIL"}),
         ("mobilekit.bundle.manifest", HEAVY | {"numpy", "PIL"}),
         ("mobilekit.cli.main", HEAVY | {"numpy", "PIL"}),
+        ("mobilekit.cli.app", HEAVY | {"numpy", "PIL"}),
         ("mobilekit.pipeline", HEAVY),
         ("mobilekit.runners.worker", HEAVY),
     ],

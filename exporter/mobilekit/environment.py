@@ -11,6 +11,8 @@ from pathlib import Path
 import mobilekit
 from mobilekit.spec.base import Spec
 
+WORTH_SHARING = 32_768
+"""Values from which several threads pay: an image of 3x105x105, or 64 of 8x8 in eight channels."""
 PACKAGES = (
     "torch",
     "torchvision",
@@ -88,6 +90,15 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def suitable_cores(values: int) -> int:
+    """How many threads pay for a network whose input has `values` numbers: one when it is small, else every core.
+
+    Handing some thousand values to several threads costs more than computing them, and where other processes want
+    the cores, each hand-over waits for them.
+    """
+    return 1 if values < WORTH_SHARING else usable_cores()
 
 
 def _machine() -> Machine:

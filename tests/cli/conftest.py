@@ -104,6 +104,26 @@ def mobilekit(tmp_path: Path) -> Command:
     return Command(folder, temporary)
 
 
+@dataclass(frozen=True)
+class Demo:
+    """`mobilekit demo --json`, run once: how it ended, and the folder with its run and its bundle."""
+
+    ended: Ended
+    folder: Path
+
+    @property
+    def bundle(self) -> Path:
+        return self.folder / "bundle"
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    place = tmp_path_factory.mktemp("demo")
+    (place / "temporary").mkdir()
+    ended = Command(place, place / "temporary")("demo", "-o", "demo", "--json", timeout=280)
+    return Demo(ended, place / "demo")
+
+
 @pytest.fixture
 def refused(mobilekit: Command) -> Callable[..., Ended]:
     """Run a command that must fail: its code, what its message says, and nothing on standard output."""

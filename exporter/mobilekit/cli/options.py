@@ -73,7 +73,7 @@ ThreadsOption = Annotated[
         metavar="N",
         min=1,
         max=256,
-        help="Threads of each runtime. Default: the cores of this machine.",
+        help="Threads of each runtime. Default: every core, or 1 for a small input.",
         show_default=False,
     ),
 ]

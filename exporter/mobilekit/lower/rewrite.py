@@ -18,12 +18,23 @@ def without_traces(program: ExportedProgram) -> ExportedProgram:
 
     They hold source lines and paths of the exporting machine, and exporters write them into the artifact.
     """
-    bare = copy.deepcopy(program)
+    bare = copied(program)
     for module in bare.graph_module.modules():
         for node in getattr(getattr(module, "graph", None), "nodes", ()):
             for key in _TRACES:
                 node.meta.pop(key, None)
     return bare
+
+
+def copied(program: ExportedProgram) -> ExportedProgram:
+    """A deep copy with the same node names: copying alone renames inputs that are called like a builtin (`input`)."""
+    twin = copy.deepcopy(program)
+    for ours, theirs in zip(twin.graph.nodes, program.graph.nodes, strict=True):
+        ours.name = theirs.name
+        if theirs.op == "placeholder":
+            ours.target = theirs.target
+    twin.graph_module.recompile()
+    return twin
 
 
 def infer_dynamic_dimension(program: ExportedProgram) -> ExportedProgram:
@@ -34,7 +45,7 @@ def infer_dynamic_dimension(program: ExportedProgram) -> ExportedProgram:
     """
     import torch
 
-    inferred = copy.deepcopy(program)
+    inferred = copied(program)
     graph = inferred.graph
     for node in list(graph.nodes):
         size = _inferred_size(node) if str(node.target) in _RESHAPES else None

@@ -12,6 +12,7 @@ from mobilekit.progress import SILENT, Progress
 from mobilekit.spec import DataSpec, Recipe
 
 GENERATED_CALIBRATION = 32
+_MOST_NAMES = 100
 GENERATED_TEST = 16
 DEFAULT_TEST_SAMPLES = 500
 """Of data that no recipe speaks of: a test set may be large, and every artifact runs all of it."""
@@ -112,7 +113,18 @@ def gather(
     if warning is not None:
         test = replace(test, labels=None)
         progress.warn(warning)
-    return Evidence(calibration, test, labels, spec.seed, (warning,) if warning else ())
+    warnings = (warning, _left_out(calibration))
+    return Evidence(calibration, test, labels, spec.seed, tuple(filter(None, warnings)))
+
+
+def _left_out(calibration: Samples | None) -> str | None:
+    """What of the calibration data could not be read; of the test data, the manifest has a field of its own."""
+    if calibration is None or not calibration.skipped:
+        return None
+    names, more = calibration.skipped[:_MOST_NAMES], len(calibration.skipped) - _MOST_NAMES
+    return (
+        f"Left out of the calibration data, not readable: {', '.join(names)}{f' and {more} more' if more > 0 else ''}."
+    )
 
 
 def _generated(recipe: Recipe, calibrate: bool) -> Evidence:

@@ -13,7 +13,7 @@ from mobilekit.bundle.write import entry_for, utc_now, write_labels, write_manif
 from mobilekit.capture import Captured, capture, captured_program
 from mobilekit.data import Dataset
 from mobilekit.data.samples import Corrupt
-from mobilekit.environment import describe, source_commit, usable_cores, version_of
+from mobilekit.environment import describe, source_commit, version_of
 from mobilekit.errors import MissingDependency
 from mobilekit.files import sha256, staged_folder
 from mobilekit.lower import Target, check_schemes
@@ -21,7 +21,7 @@ from mobilekit.lower.rewrite import without_traces
 from mobilekit.model import ModelSource
 from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES, NO_DATA, Evidence, find, gather
 from mobilekit.pipeline.golden import write_golden
-from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, bench_all, verify_all
+from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, bench_all, threads_for, verify_all
 from mobilekit.pipeline.start import load_torch
 from mobilekit.pipeline.storage import storing
 from mobilekit.progress import SILENT, Progress
@@ -84,7 +84,6 @@ class _Export:
         progress: Progress,
     ) -> None:
         self.source, self.folder, self.options, self.pairs, self.progress = source, folder, options, pairs, progress
-        self.threads = options.threads or usable_cores()
         self.outputs: Outputs = {}
 
     def run(self, dataset: Dataset | None, example: Sequence[torch.Tensor] | None) -> None:
@@ -94,6 +93,7 @@ class _Export:
             self.progress.warn(NO_DATA)
         load_torch(self.progress)
         captured = self._capture(example)
+        self.threads = threads_for(captured.inputs, self.options.threads)
         evidence = self._evidence(captured, dataset, spec or _default_spec(dataset))
         programs = self._programs(captured, evidence)
         eager = self._write_eager(captured)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from mobilekit.bench import compare_to_eager, measure
 from mobilekit.bundle.manifest import Artifact, Verification
+from mobilekit.environment import suitable_cores
 from mobilekit.errors import BundleError
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize import scheme
 from mobilekit.runners import Array, Effort, Worker
 from mobilekit.runners.registry import runner_for
+from mobilekit.spec import TensorSpec
 from mobilekit.verify import compare, verify_artifact, verify_dynamic
 
 EAGER, FLOAT = "eager", "fp32"
 _ALWAYS_MEANT = ("nonfinite_values",)  # whatever the weights and the input are
 Inputs = Sequence[tuple[Array, ...]]
 Outputs = dict[tuple[str, str], list[tuple[Array, ...]]]
+
+
+def threads_for(inputs: Sequence[TensorSpec], asked: int | None) -> int:
+    """What was asked for, else as many threads as pay for inputs of this size."""
+    return asked or suitable_cores(sum(math.prod(spec.sized()) for spec in inputs))
 
 
 def eager_of(artifacts: Sequence[Artifact]) -> Artifact:

@@ -12,9 +12,9 @@ from mobilekit.bundle import Bundle
 from mobilekit.bundle.manifest import Manifest, TestData
 from mobilekit.data import generated, materialize, open_dataset, subset
 from mobilekit.data.samples import Corrupt
-from mobilekit.environment import describe, usable_cores
+from mobilekit.environment import describe
 from mobilekit.errors import BundleError, DataError, DownloadError, UnknownName
-from mobilekit.pipeline.measuring import Inputs, bench_all, verify_all
+from mobilekit.pipeline.measuring import Inputs, bench_all, threads_for, verify_all
 from mobilekit.progress import SILENT, Progress
 from mobilekit.runners import Effort
 from mobilekit.spec import DataSpec
@@ -46,7 +46,7 @@ def verify_bundle(
         samples.inputs,
         labels=samples.labels,
         judged=bundle.manifest.model.trained and not samples.record.generated,
-        threads=threads or usable_cores(),
+        threads=threads_for(bundle.manifest.inputs, threads),
         progress=progress,
     )
     without_latency = tuple(artifact.model_copy(update={"benchmark": None}) for artifact in artifacts)
@@ -63,7 +63,7 @@ def bench_bundle(
         bundle.path,
         bundle.manifest.artifacts,
         _golden(bundle).inputs[0],
-        threads=threads or usable_cores(),
+        threads=threads_for(bundle.manifest.inputs, threads),
         effort=effort,
         progress=progress,
     )

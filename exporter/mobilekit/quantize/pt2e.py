@@ -1,7 +1,8 @@
 """Static int8 post-training quantization by PT2E: observers, calibration, conversion.
 
 Weights are symmetric per output channel, activations affine per tensor: the scheme of XNNPACK's int8 kernels, which
-ONNX Runtime and Core ML execute as well, so that one quantized program serves all targets.
+ONNX Runtime and Core ML execute as well, so that one quantized program serves all targets. Refuses a model of which
+nothing would become int8, and calibration data that the model cannot take or that is not finite.
 Source: PyTorch 2 Export quantization, https://docs.pytorch.org/ao/stable/tutorials_source/pt2e_quant_ptq.html;
 the arithmetic is Jacob et al. 2018, https://arxiv.org/abs/1712.05877.
 """
@@ -9,20 +10,22 @@ the arithmetic is Jacob et al. 2018, https://arxiv.org/abs/1712.05877.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mobilekit.capture import Captured, example_inputs, export_graph
 from mobilekit.errors import QuantizeError
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize.report import QuantizationReport, Quantized
 from mobilekit.quiet import quiet
-from mobilekit.train.device import suitable_threads
+from mobilekit.spec import TensorSpec
+from mobilekit.usercode import summary
 
 if TYPE_CHECKING:
     import torch
+    from torch import fx
     from torch.export import ExportedProgram
 
-_CANDIDATES = ("conv1d", "conv2d", "conv_transpose2d", "linear", "addmm")
+_CANDIDATES = frozenset(["conv1d", "conv2d", "conv_transpose2d", "linear", "addmm"])
 
 
 def quantize(
@@ -31,9 +34,26 @@ def quantize(
     """Quantize a float program to int8, its activation ranges measured on `calibration`.
 
     Each item of `calibration` is one set of input tensors with the program's shapes and dtypes. The float program
-    is left as it is. Raises QuantizeError when nothing was given to calibrate on, when an activation was not finite,
-    or when the quantizer refuses the graph.
+    is left as it is. The same program and samples give the same bits. Raises QuantizeError when nothing was given to
+    calibrate on, when an activation was not finite, or when the quantizer refuses the graph.
     """
+    import torch
+
+    prepared = _prepared(captured.program)
+    batches = list(calibration)
+    if not batches:
+        raise QuantizeError("nothing to calibrate on: the calibration set is empty")
+    with progress.task("calibrating int8", total=len(batches)) as task, torch.no_grad():
+        for index, inputs in enumerate(batches):
+            _check_sample(inputs, captured.inputs, index)
+            _observe(prepared, inputs, index)
+            task.advance()
+    program = _converted(prepared, captured)
+    return Quantized(program, _report(program, len(batches)))
+
+
+def _prepared(program: ExportedProgram) -> fx.GraphModule:
+    """A copy of the program with batch norms folded into convolutions, and an observer at each future int8 tensor."""
     import torch
 
     with quiet():
@@ -41,56 +61,91 @@ def quantize(
             XNNPACKQuantizer,
             get_symmetric_quantization_config,
         )
-        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+        from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
     quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
     try:
         with quiet(), torch.no_grad():
-            prepared = prepare_pt2e(captured.program.module(), quantizer)
+            prepared: fx.GraphModule = prepare_pt2e(program.module(), quantizer)
     except Exception as error:
-        raise QuantizeError(f"the quantizer refuses the graph: {type(error).__name__}: {error}") from error
-    batches = list(calibration)
-    if not batches:
-        raise QuantizeError("nothing to calibrate on: the calibration set is empty")
-    values = sum(tensor.numel() for tensor in batches[0])
-    with (
-        progress.task("calibrating int8", total=len(batches)) as task,
-        quiet(),
-        torch.no_grad(),
-        suitable_threads(values),
-    ):
-        for index, inputs in enumerate(batches):
-            _observe(prepared, inputs, index)
-            task.advance()
+        raise QuantizeError(f"the quantizer refuses the graph: {summary(error)}") from error
+    return prepared
+
+
+def _converted(prepared: fx.GraphModule, captured: Captured) -> ExportedProgram:
+    import torch
+
+    with quiet():
+        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
     try:
         with quiet(), torch.no_grad():
             converted = convert_pt2e(prepared)
-            program = export_graph(converted, captured.inputs, example_inputs(captured.inputs))
+            _drop_unused(converted)
+            return export_graph(converted, captured.inputs, example_inputs(captured.inputs))
     except Exception as error:
-        raise QuantizeError(f"the quantized graph cannot be exported: {type(error).__name__}: {error}") from error
-    quantized, candidates = _count(program)
-    return Quantized(program, QuantizationReport(len(batches), quantized, candidates))
+        raise QuantizeError(f"the quantized graph cannot be exported: {summary(error)}") from error
 
 
-def _observe(prepared: torch.nn.Module, inputs: Sequence[torch.Tensor], index: int) -> None:
-    """Run one sample through the observers. Ranges of NaN or infinity would make every scale meaningless."""
+def _check_sample(inputs: Sequence[torch.Tensor], specs: Sequence[TensorSpec], index: int) -> None:
+    if len(inputs) != len(specs):
+        raise QuantizeError(f"calibration sample {index} has {len(inputs)} tensors for {len(specs)} inputs")
+    for spec, tensor in zip(specs, inputs, strict=True):
+        problem = spec.mismatch(tensor.shape)
+        if problem is None and str(tensor.dtype) != f"torch.{spec.dtype}":
+            problem = f"{spec.name} must be {spec.dtype}, given {str(tensor.dtype).removeprefix('torch.')}"
+        if problem is not None:
+            raise QuantizeError(f"calibration sample {index} does not fit the model: {problem}")
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise QuantizeError(
+                f"calibration sample {index} holds NaN or infinity in {spec.name}",
+                hint="check the data and its preprocessing",
+            )
+
+
+def _observe(prepared: fx.GraphModule, inputs: Sequence[torch.Tensor], index: int) -> None:
     from torch.utils import _pytree as pytree
 
-    _check_finite(inputs, f"an input of calibration sample {index}", "the data holds such values: look at its source")
-    outputs = pytree.tree_leaves(prepared(*inputs))
-    _check_finite(outputs, f"an output for calibration sample {index}", "the weights or the activations overflow")
+    try:
+        with quiet():
+            outputs = pytree.tree_leaves(prepared(*inputs))
+    except Exception as error:  # an observer stumbles over a range that is not finite, too
+        raise QuantizeError(f"the model fails on calibration sample {index}: {summary(error)}") from error
+    if any(not output.isfinite().all() for output in outputs if output.is_floating_point()):
+        raise _not_finite(f"an output is NaN or infinite on calibration sample {index}")
 
 
-def _check_finite(tensors: Sequence[torch.Tensor], what: str, hint: str) -> None:
-    if any(tensor.is_floating_point() and not tensor.isfinite().all() for tensor in tensors):
-        raise QuantizeError(f"{what} is NaN or infinite: activation ranges cannot be measured", hint=hint)
+def _not_finite(what: str) -> QuantizeError:
+    return QuantizeError(
+        f"{what}: int8 ranges cannot be measured", hint="check the samples' preprocessing, and the weights"
+    )
 
 
-def _count(program: ExportedProgram) -> tuple[int, int]:
+def _drop_unused(converted: fx.GraphModule) -> None:
+    """Forget the float weights that int8 ones replaced: exporting again would carry them into every artifact."""
+    used = {str(node.target) for node in converted.graph.nodes if node.op == "get_attr"}
+    for name in [name for name, _ in converted.named_parameters(remove_duplicate=False) if name not in used]:
+        place, _, leaf = name.rpartition(".")
+        delattr(converted.get_submodule(place), leaf)
+
+
+def _report(program: ExportedProgram, samples: int) -> QuantizationReport:
     """Operators that have an int8 form: those whose first input is dequantized, and all of them."""
-    quantized = candidates = 0
-    for node in program.graph.nodes:
-        if node.op == "call_function" and any(name in str(node.target) for name in _CANDIDATES):
-            candidates += 1
-            quantized += "dequantize" in str(getattr(node.args[0], "target", ""))
-    return quantized, candidates
+    import math
+
+    calls = [node for node in program.graph.nodes if node.op == "call_function"]
+    scales = [scale for node in calls if _name(node) == "quantize_per_tensor" for scale in node.args[1:2]]
+    if not scales:
+        raise QuantizeError(
+            "nothing in this model has an int8 form (convolutions, linear layers, additions and the like)",
+            hint="export it as fp32",
+        )
+    if not all(isinstance(scale, float) and math.isfinite(scale) and scale > 0 for scale in scales):
+        raise _not_finite("an activation was NaN or infinite")
+    candidates = [node for node in calls if _name(node) in _CANDIDATES]
+    quantized = [node for node in candidates if any(_name(one).startswith("dequantize") for one in node.args[:2])]
+    return QuantizationReport(samples, len(quantized), len(candidates))
+
+
+def _name(node: Any) -> str:
+    """`aten.conv2d.default` -> `conv2d`; empty for what is not a call of an operator."""
+    return str(getattr(node, "target", "")).partition(".")[2].partition(".")[0]

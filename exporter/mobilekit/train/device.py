@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from mobilekit.environment import WORTH_SHARING
 from mobilekit.errors import SetupError, UnknownName
 
 if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-_WORTH_SHARING = 32768
 
 
 def resolve_device(name: str) -> torch.device:
@@ -46,7 +46,7 @@ def suitable_threads(values_per_batch: int) -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
-    if values_per_batch < _WORTH_SHARING:
+    if values_per_batch < WORTH_SHARING:
         torch.set_num_threads(1)
     try:
         yield
