@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from mobilekit.data import generated
-from mobilekit.errors import SpecError
 from mobilekit.preprocess import normalize, to_pixels
 from mobilekit.spec import DynamicDim, ImagePreprocess, TensorSpec
 from mobilekit.spec.image import Resize
@@ -55,8 +54,8 @@ def test_images_of_the_inputs_own_size() -> None:
     assert generated((spec,), 2, 0, ImagePreprocess(color="L")).inputs[0].shape == (2, 1, 8, 8)
 
 
-def test_refuses_an_input_whose_first_dimension_is_not_a_batch_of_one() -> None:
-    with pytest.raises(SpecError, match="first dimension"):
-        generated((TensorSpec(name="a", shape=(4, 3)),), 2, 0, None)
-    with pytest.raises(SpecError, match="first dimension"):
-        generated((TensorSpec(name="a", shape=()),), 2, 0, None)
+def test_inputs_whose_first_dimension_cannot_be_one_are_made_whole() -> None:
+    fixed = generated((TensorSpec(name="a", shape=(4, 3)), TensorSpec(name="b", shape=())), 2, 0, None)
+    assert fixed.whole
+    assert [array.shape for array in fixed.inputs] == [(2, 4, 3), (2,)]
+    assert [array.shape for array in fixed.one(1)] == [(4, 3), ()]

@@ -144,7 +144,9 @@ def test_it_ends_with_its_caller_even_while_c_code_holds_the_lock(child) -> None
 
 def test_ctrl_c_reaches_only_the_caller(tiny_onnx: Path) -> None:
     code = CALLER.replace(
-        "time.sleep(60)", "try: time.sleep(60)\n    except KeyboardInterrupt: print(len(worker.run([])))"
+        "    print(worker.pid, flush=True)\n    time.sleep(60)",
+        "    try: print(worker.pid, flush=True); time.sleep(60)\n"
+        "    except KeyboardInterrupt: print(len(worker.run([])))",
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tiny_onnx)],

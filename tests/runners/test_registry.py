@@ -35,7 +35,7 @@ def test_unknown() -> None:
 
 @pytest.mark.skipif(platform.system() == "Darwin", reason="Core ML runs here")
 def test_core_ml_says_why_it_does_not_run_here() -> None:
-    assert runner("coreml").unavailable() == "Core ML runs on macOS only; converted, not executed here"
+    assert runner("coreml").unavailable() == "Core ML runs on macOS only"
 
 
 def test_asking_what_is_available_imports_no_runtime() -> None:

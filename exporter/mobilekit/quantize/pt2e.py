@@ -10,11 +10,12 @@ the arithmetic is Jacob et al. 2018, https://arxiv.org/abs/1712.05877.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mobilekit.capture import Captured, example_inputs, export_graph
 from mobilekit.errors import QuantizeError
 from mobilekit.progress import SILENT, Progress
+from mobilekit.quantize.folding import make_foldable, operator_name, put_together
 from mobilekit.quantize.report import QuantizationReport, Quantized
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import torch
     from torch import fx
     from torch.export import ExportedProgram
+
+FOLDING_TOLERANCE = 1e-3
+"""Largest difference that folding batch norms may make, relative to the largest output: float32 gives about 1e-6."""
 
 _CANDIDATES = frozenset(["conv1d", "conv2d", "conv_transpose2d", "linear", "addmm"])
 
@@ -46,7 +50,9 @@ def quantize(
     with progress.task("calibrating int8", total=len(batches)) as task, torch.no_grad():
         for index, inputs in enumerate(batches):
             _check_sample(inputs, captured.inputs, index)
-            _observe(prepared, inputs, index)
+            outputs = _observe(prepared, inputs, index)
+            if index == 0:
+                _check_still_the_same(captured.program, inputs, outputs)
             task.advance()
     program = _converted(prepared, captured)
     return Quantized(program, _report(program, len(batches)))
@@ -66,7 +72,9 @@ def _prepared(program: ExportedProgram) -> fx.GraphModule:
     quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
     try:
         with quiet(), torch.no_grad():
-            prepared: fx.GraphModule = prepare_pt2e(program.module(), quantizer)
+            module = program.module()
+            make_foldable(module)
+            prepared: fx.GraphModule = prepare_pt2e(module, quantizer)
     except Exception as error:
         raise QuantizeError(f"the quantizer refuses the graph: {summary(error)}") from error
     return prepared
@@ -80,6 +88,7 @@ def _converted(prepared: fx.GraphModule, captured: Captured) -> ExportedProgram:
     try:
         with quiet(), torch.no_grad():
             converted = convert_pt2e(prepared)
+            put_together(converted)
             _drop_unused(converted)
             return export_graph(converted, captured.inputs, example_inputs(captured.inputs))
     except Exception as error:
@@ -102,16 +111,35 @@ def _check_sample(inputs: Sequence[torch.Tensor], specs: Sequence[TensorSpec], i
             )
 
 
-def _observe(prepared: fx.GraphModule, inputs: Sequence[torch.Tensor], index: int) -> None:
+def _observe(prepared: fx.GraphModule, inputs: Sequence[torch.Tensor], index: int) -> list[torch.Tensor]:
     from torch.utils import _pytree as pytree
 
     try:
         with quiet():
-            outputs = pytree.tree_leaves(prepared(*inputs))
+            outputs: list[torch.Tensor] = pytree.tree_leaves(prepared(*inputs))
     except Exception as error:  # an observer stumbles over a range that is not finite, too
         raise QuantizeError(f"the model fails on calibration sample {index}: {summary(error)}") from error
     if any(not output.isfinite().all() for output in outputs if output.is_floating_point()):
         raise _not_finite(f"an output is NaN or infinite on calibration sample {index}")
+    return outputs
+
+
+def _check_still_the_same(
+    program: ExportedProgram, inputs: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor]
+) -> None:
+    """Before anything is rounded, the prepared graph is the float one with batch norms folded: only the last digits
+    may differ. Where more does, the preparation has changed the model, and no calibration would tell."""
+    from torch.utils import _pytree as pytree
+
+    with quiet():
+        expected = pytree.tree_leaves(program.module()(*inputs))
+    for mine, theirs in zip(outputs, expected, strict=True):
+        difference = (mine.float() - theirs.float()).abs().max() if mine.numel() else 0.0
+        if difference > FOLDING_TOLERANCE * max(1e-6, float(theirs.float().abs().max())):
+            raise QuantizeError(
+                f"preparing this model for int8 changes its float outputs (by up to {float(difference):.3g})",
+                hint="a batch norm may use the statistics of the batch; call eval() on it, or export the model as fp32",
+            )
 
 
 def _not_finite(what: str) -> QuantizeError:
@@ -133,7 +161,7 @@ def _report(program: ExportedProgram, samples: int) -> QuantizationReport:
     import math
 
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
-    scales = [scale for node in calls if _name(node) == "quantize_per_tensor" for scale in node.args[1:2]]
+    scales = [scale for node in calls if operator_name(node) == "quantize_per_tensor" for scale in node.args[1:2]]
     if not scales:
         raise QuantizeError(
             "nothing in this model has an int8 form (convolutions, linear layers, additions and the like)",
@@ -141,11 +169,8 @@ def _report(program: ExportedProgram, samples: int) -> QuantizationReport:
         )
     if not all(isinstance(scale, float) and math.isfinite(scale) and scale > 0 for scale in scales):
         raise _not_finite("an activation was NaN or infinite")
-    candidates = [node for node in calls if _name(node) in _CANDIDATES]
-    quantized = [node for node in candidates if any(_name(one).startswith("dequantize") for one in node.args[:2])]
+    candidates = [node for node in calls if operator_name(node) in _CANDIDATES]
+    quantized = [
+        node for node in candidates if any(operator_name(one).startswith("dequantize") for one in node.args[:2])
+    ]
     return QuantizationReport(samples, len(quantized), len(candidates))
-
-
-def _name(node: Any) -> str:
-    """`aten.conv2d.default` -> `conv2d`; empty for what is not a call of an operator."""
-    return str(getattr(node, "target", "")).partition(".")[2].partition(".")[0]
