@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import tomllib
 from typing import Any
@@ -117,6 +118,12 @@ def test_targets_and_schemes_are_those_that_exist(pages: dict[str, Any]) -> None
         assert {row[0].strip("`"): row[1].partition(",")[0].strip("`") for row in rows[1:]} == {
             target.name: target.suffix for target in TARGETS.values()
         }
+
+
+def test_every_argument_of_export_is_explained(pages: dict[str, Any]) -> None:
+    rows = _table(pages["docs/python-api.md"].section("One call").text)[1:]
+    named = [name.strip("` ") for row in rows for name in row[0].split(",")]
+    assert sorted(named) == sorted(inspect.signature(mobilekit.export).parameters)
 
 
 def test_the_data_page_names_every_data_set(pages: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ _LAYERS = ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
 def make_foldable(module: fx.GraphModule) -> None:
     """Change the graph so that folding each batch norm into the layer before it keeps the outputs as they are."""
     for norm in [node for node in module.graph.nodes if operator_name(node) == "batch_norm"]:
-        layer = norm.args[0]
+        layer: Any = norm.args[0]
         if operator_name(layer) not in _LAYERS:
             continue
         if len(layer.users) > 1 or _is_grouped_transpose(layer) or norm.args[5]:
@@ -43,13 +43,13 @@ def operator_name(node: Any) -> str:
     return str(getattr(node, "target", "")).partition(".")[2].partition(".")[0]
 
 
-def _is_grouped_transpose(layer: fx.Node) -> bool:
+def _is_grouped_transpose(layer: Any) -> bool:
     """Its weight is (in, out / groups, ...): folding would scale the wrong axis."""
     groups = layer.args[6] if len(layer.args) > 6 else 1
     return operator_name(layer).startswith("conv_transpose") and groups != 1
 
 
-def _keep_apart(module: fx.GraphModule, norm: fx.Node) -> None:
+def _keep_apart(module: fx.GraphModule, norm: Any) -> None:
     import torch
 
     layer = norm.args[0]
@@ -57,11 +57,11 @@ def _keep_apart(module: fx.GraphModule, norm: fx.Node) -> None:
         between = module.graph.create_node(
             "call_function", torch.ops.aten.clone.default, (layer,), name=f"{_APART}_{norm.name}"
         )
-    between.meta = dict(layer.meta)  # type: ignore[union-attr]
-    norm.replace_input_with(layer, between)  # type: ignore[arg-type]
+    between.meta = dict(layer.meta)
+    norm.replace_input_with(layer, between)
 
 
-def _own_weights(module: fx.GraphModule, layer: fx.Node) -> None:
+def _own_weights(module: fx.GraphModule, layer: Any) -> None:
     """A copy of each weight that another layer uses as well."""
     import torch
 

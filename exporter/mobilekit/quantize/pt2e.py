@@ -170,7 +170,10 @@ def _report(program: ExportedProgram, samples: int) -> QuantizationReport:
     if not all(isinstance(scale, float) and math.isfinite(scale) and scale > 0 for scale in scales):
         raise _not_finite("an activation was NaN or infinite")
     candidates = [node for node in calls if operator_name(node) in _CANDIDATES]
-    quantized = [
-        node for node in candidates if any(operator_name(one).startswith("dequantize") for one in node.args[:2])
-    ]
+    quantized = [node for node in candidates if operator_name(_activation(node)).startswith("dequantize")]
     return QuantizationReport(samples, len(quantized), len(candidates))
+
+
+def _activation(node: fx.Node) -> object:
+    """The operand that is not a weight or bias."""
+    return node.args[1 if operator_name(node) == "addmm" else 0]

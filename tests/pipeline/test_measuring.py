@@ -1,0 +1,62 @@
+"""An artifact is verified and benched in its own process; what means nothing is not judged."""
+
+from __future__ import annotations
+
+import pytest
+
+from mobilekit.errors import BundleError
+from mobilekit.pipeline import measuring
+from mobilekit.pipeline.measuring import bench_all, eager_of, verify_all
+from mobilekit.runners import Effort
+
+
+def names(artifact) -> list[str]:
+    return [check.name for check in artifact.verification.checks]
+
+
+def test_float_agrees_with_eager_and_its_batch_with_single_samples(made) -> None:
+    (eager, onnx), outputs = verify_all(
+        made.folder, [made.eager, made.onnx], made.samples, labels=[0, 1, 2, 0, 1, 2], judged=True, threads=1
+    )
+    assert eager.verification.checks == ()
+    assert eager.verification.metrics.sqnr_db is None
+    assert onnx.verification.passed
+    assert names(onnx)[:2] == ["nonfinite_values", "sqnr_db"]
+    assert "batch_5_against_1_sqnr_db" in names(onnx)
+    assert "top1_drop_points" in names(onnx)
+    assert set(outputs) == {("eager", "fp32"), ("onnx", "fp32")}
+    assert [len(rows) for rows in outputs.values()] == [6, 6]
+
+
+def test_int8_of_random_weights_is_shown_and_not_judged(made) -> None:
+    int8 = made.onnx.model_copy(update={"scheme": "int8"})
+    (_, onnx), _ = verify_all(made.folder, [made.eager, int8], made.samples, labels=None, judged=False, threads=1)
+    assert onnx.verification.metrics.sqnr_db > 100
+    assert names(onnx) == ["nonfinite_values", "batch_5_against_1_sqnr_db"]
+
+
+def test_one_process_for_each_artifact(made, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    class Counted(measuring.Worker):
+        def __enter__(self):
+            started.append(self._artifact.name)
+            return super().__enter__()
+
+    for module in (measuring, __import__("mobilekit.verify.artifact"), __import__("mobilekit.verify.dynamic")):
+        monkeypatch.setattr(module, "Worker", Counted, raising=False)
+    verify_all(made.folder, [made.eager, made.onnx], made.samples, labels=None, judged=True, threads=1)
+    assert started == ["net.eager.fp32.pt2", "net.onnx.fp32.onnx"]
+
+
+def test_bench_gives_ratios_to_eager(made) -> None:
+    effort = Effort(warmup=1, min_runs=3, min_seconds=0, max_runs=3)
+    eager, onnx = bench_all(made.folder, [made.eager, made.onnx], made.samples[0], threads=1, effort=effort)
+    assert eager.benchmark.latency.ratio_to_eager == 1
+    ratio = onnx.benchmark.latency.median_ms / eager.benchmark.latency.median_ms
+    assert onnx.benchmark.latency.ratio_to_eager == pytest.approx(ratio)
+
+
+def test_a_reference_is_needed(made) -> None:
+    with pytest.raises(BundleError, match="no eager reference"):
+        eager_of([made.onnx])

@@ -1,0 +1,166 @@
+"""The public names, frozen: adding one is a decision, taking one away breaks somebody."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import mobilekit
+
+NAMES = {
+    "mobilekit": ["Bundle", "MobilekitError", "__version__", "export"],
+    "mobilekit.spec": [
+        "DType",
+        "DataSpec",
+        "DynamicDim",
+        "ExportSpec",
+        "ImagePreprocess",
+        "Recipe",
+        "Resize",
+        "Spec",
+        "TensorSpec",
+        "TrainSpec",
+        "load_recipe",
+        "parse_inputs",
+        "parse_recipe",
+    ],
+    "mobilekit.bundle": ["MANIFEST_FILE", "SCHEMA_VERSION", "Artifact", "Bundle", "Manifest"],
+    "mobilekit.preprocess": [
+        "center_crop",
+        "decode_image",
+        "normalize",
+        "pad_to_center",
+        "preprocess_image",
+        "resample",
+        "resized_size",
+        "to_pixels",
+    ],
+    "mobilekit.data": [
+        "Dataset",
+        "Sample",
+        "Samples",
+        "Split",
+        "Subset",
+        "dataset_names",
+        "generated",
+        "materialize",
+        "materialize_pixels",
+        "open_dataset",
+        "subset",
+    ],
+    "mobilekit.model": ["ModelSource", "RunCard", "load_run_card", "resolve", "write_run_card", "zoo_names"],
+    "mobilekit.train": ["Part", "TrainResult", "TrainingData", "load_training_data", "resolve_device", "train"],
+    "mobilekit.capture": [
+        "CAUSES",
+        "Captured",
+        "Cause",
+        "capture",
+        "captured_program",
+        "example_inputs",
+        "export_graph",
+    ],
+    "mobilekit.quantize": ["SCHEMES", "QuantizationReport", "Quantized", "Scheme", "quantize", "scheme"],
+    "mobilekit.lower": ["TARGETS", "Lowered", "Target", "check_schemes", "target"],
+    "mobilekit.runners": [
+        "RUNNERS",
+        "Array",
+        "Effort",
+        "Runner",
+        "Session",
+        "Timing",
+        "Worker",
+        "runner",
+        "runner_for",
+    ],
+    "mobilekit.verify": [
+        "THRESHOLDS",
+        "Comparison",
+        "Distance",
+        "Limit",
+        "Thresholds",
+        "compare",
+        "distance",
+        "max_abs_error",
+        "predictions",
+        "sqnr_db",
+        "thresholds",
+        "verify_artifact",
+        "verify_dynamic",
+    ],
+    "mobilekit.bench": ["BUSY_PER_SECOND", "Summary", "compare_to_eager", "disturbed", "measure", "summarize"],
+    "mobilekit.inspection": ["Inspection", "inspect_artifact"],
+    "mobilekit.report": [
+        "Report",
+        "Row",
+        "caveats",
+        "print_results",
+        "report_json",
+        "report_markdown",
+        "report_of",
+        "result_rows",
+        "write_reports",
+    ],
+    "mobilekit.pipeline": [
+        "DemoResult",
+        "ExportOptions",
+        "bench_bundle",
+        "demo",
+        "export",
+        "export_source",
+        "train_source",
+        "verify_bundle",
+    ],
+}
+OPTIONS_OF_EXPORT = [
+    "module",
+    "example_inputs",
+    "targets",
+    "quantize",
+    "output",
+    "name",
+    "input_names",
+    "dynamic_batch",
+    "data",
+    "corrupt",
+    "preprocess",
+    "labels",
+    "trained",
+    "threads",
+    "bench",
+    "force",
+    "progress",
+]
+
+
+@pytest.mark.parametrize("package", NAMES)
+def test_the_public_names_of(package: str) -> None:
+    module = importlib.import_module(package)
+    assert sorted(module.__all__) == sorted(NAMES[package])
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+def test_the_options_of_export() -> None:
+    assert list(inspect.signature(mobilekit.export).parameters) == OPTIONS_OF_EXPORT
+
+
+def test_a_name_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'exprot'"):
+        mobilekit.exprot  # noqa: B018
+
+
+@pytest.mark.parametrize("module", ["mobilekit", "mobilekit.spec", "mobilekit.bundle.manifest", "mobilekit.cli.app"])
+def test_importing_is_cheap(module: str) -> None:
+    heavy = "('torch', 'torchvision', 'executorch', 'onnx', 'onnxruntime', 'coremltools', 'sklearn')"
+    code = f"import sys, {module}\nprint(sorted(set(sys.modules) & set({heavy})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
+
+
+def test_import_mobilekit_alone_does_not_import_numpy() -> None:
+    code = "import sys, mobilekit\nprint('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "False\n"
