@@ -294,3 +294,23 @@ def test_storage_errors_names_the_file_and_passes_on_what_it_does_not_know() -> 
         raise OSError(errno.EROFS, "Read-only", "some/file")
     with pytest.raises(FileNotFoundError), storage_errors(Path("given")):
         raise FileNotFoundError(errno.ENOENT, "none", "other")
+
+
+def test_parents_that_were_made_go_again_after_an_error_unless_something_else_is_in_them(tmp_path: Path) -> None:
+    output = tmp_path / "a" / "b" / "out"
+    with pytest.raises(RuntimeError), staged_folder(output):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(RuntimeError), staged_folder(output):
+        (tmp_path / "a" / "mine.txt").touch()
+        raise RuntimeError
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["mine.txt"]
+    with staged_folder(output) as folder:
+        (folder / "x").touch()
+    assert (output / "x").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_place_where_no_folder_can_be_made_is_a_storage_error() -> None:
+    with pytest.raises(StorageError, match="a folder cannot be made here"), staged_folder(Path("/proc/nowhere/out")):
+        pytest.fail("the block must not run")

@@ -101,3 +101,17 @@ def test_no_descriptor_is_left_open() -> None:
 def test_the_tail_is_the_last_lines_that_say_something() -> None:
     assert Chatter("a\n\nb\n \nc\n").tail(2) == "b\nc"
     assert Chatter("").tail() == ""
+
+
+def test_a_full_disk_for_chatter_does_not_fail_the_library() -> None:
+    done = run(
+        """
+        import resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        with quiet() as chatter:
+            print("x" * 1000)
+            print("y" * 1000)
+        print("went on", len(chatter.text))
+        """
+    )
+    assert done.stdout == "went on 100\n"

@@ -59,3 +59,27 @@ def test_inputs_whose_first_dimension_cannot_be_one_are_made_whole() -> None:
     assert fixed.whole
     assert [array.shape for array in fixed.inputs] == [(2, 4, 3), (2,)]
     assert [array.shape for array in fixed.one(1)] == [(4, 3), ()]
+
+
+@pytest.mark.parametrize(
+    "shapes", [[(4, 3)], [()], [(1, 3), (7,)], [("batch", 3)]], ids=["batch of 4", "scalar", "mixed", "batch from 2"]
+)
+def test_inputs_that_have_no_batch_of_one_are_made_whole(shapes: list) -> None:
+    bounds = {"batch": DynamicDim(min=2, max=8)}
+    inputs = [
+        TensorSpec(name=f"x{i}", shape=shape, dynamic={dim: bounds[dim] for dim in shape if isinstance(dim, str)})
+        for i, shape in enumerate(shapes)
+    ]
+    samples = generated(inputs, 3, 0, None)
+    assert samples.whole
+    assert len(samples) == len(samples.ids) == 3
+    for index in range(3):
+        assert [array.shape for array in samples.one(index)] == [spec.sized() for spec in inputs]
+    assert not (samples.one(0)[0] == samples.one(1)[0]).all()
+    assert samples.pixels(0) is None
+
+
+def test_a_batch_of_images_is_no_image() -> None:
+    samples = generated([TensorSpec(name="x", shape=(4, 3, 8, 8))], 2, 0, ImagePreprocess())
+    assert samples.one(0)[0].shape == (4, 3, 8, 8)
+    assert samples.pixels(0) is None

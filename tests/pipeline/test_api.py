@@ -128,14 +128,14 @@ def test_all_options(tmp_path: Path, progress, monkeypatch: pytest.MonkeyPatch) 
     assert not manifest.model.trained
     assert "quantizing to int8" in progress.titles
     assert all(one.benchmark is None for one in manifest.artifacts)
+    np.savez("data.npz", input0=arrays[0], input1=arrays[1])
     again = mobilekit.export(
         module,
-        (torch.zeros(3, 4), torch.zeros(3, 2, dtype=torch.int64)),
+        (torch.zeros(1, 4), torch.zeros(1, 2, dtype=torch.int64)),
         name="two",
-        data=DataSpec(name="npz:data.npz", test_samples=4)
-        if np.savez("data.npz", input0=arrays[0], input1=arrays[1])
-        else None,
+        data=DataSpec(name="npz:data.npz", test_samples=3),
         force=True,
         **ONNX,
     )
-    assert [spec.describe() for spec in again.manifest.inputs] == ["[3, 4]", "[3, 2]"]
+    assert again.manifest.test_data and again.manifest.test_data.samples == 3
+    assert [spec.describe() for spec in again.manifest.inputs] == ["[1, 4]", "[1, 2]"]

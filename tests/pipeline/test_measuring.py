@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
 from mobilekit.errors import BundleError
@@ -43,8 +45,8 @@ def test_one_process_for_each_artifact(made, monkeypatch: pytest.MonkeyPatch) ->
             started.append(self._artifact.name)
             return super().__enter__()
 
-    for module in (measuring, __import__("mobilekit.verify.artifact"), __import__("mobilekit.verify.dynamic")):
-        monkeypatch.setattr(module, "Worker", Counted, raising=False)
+    for module in ("pipeline.measuring", "verify.artifact", "verify.dynamic"):
+        monkeypatch.setattr(import_module(f"mobilekit.{module}"), "Worker", Counted)
     verify_all(made.folder, [made.eager, made.onnx], made.samples, labels=None, judged=True, threads=1)
     assert started == ["net.eager.fp32.pt2", "net.onnx.fp32.onnx"]
 

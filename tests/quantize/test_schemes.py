@@ -13,5 +13,5 @@ def test_each_scheme_is_called_what_it_is_listed_as() -> None:
 
 
 def test_another_name() -> None:
-    with pytest.raises(UnknownName, match="unknown scheme 'in8', did you mean 'int8'. .have: int8, fp16, fp32"):
+    with pytest.raises(UnknownName, match=r"unknown scheme 'in8', did you mean 'int8'\? .have: int8, fp16, fp32"):
         scheme("in8")

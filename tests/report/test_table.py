@@ -8,7 +8,18 @@ import pytest
 
 from mobilekit.bundle import Manifest
 from mobilekit.bundle.manifest import Metrics, Verification
-from mobilekit.report.table import figure, is_quantized, percent, plain_table, points, ratio, result_rows, sqnr
+from mobilekit.report.table import (
+    batch_of,
+    figure,
+    is_quantized,
+    percent,
+    plain_table,
+    points,
+    ratio,
+    result_rows,
+    sqnr,
+)
+from mobilekit.spec import TensorSpec
 
 
 def test_figures_come_from_the_manifest(manifest: Manifest) -> None:
@@ -103,3 +114,28 @@ def test_float_precisions_need_no_calibration(scheme: str, quantized: bool) -> N
 def test_a_plain_table_is_aligned() -> None:
     text = plain_table(("name", "ms"), [("a", "1.00"), ("longer", "10.0")], left=frozenset({0}))
     assert text == "name      ms\n------  ----\na       1.00\nlonger  10.0"
+
+
+def test_int8_of_random_weights_or_input_does_not_pass(
+    manifest: Manifest, random_input: Manifest, changed: Callable[..., Manifest]
+) -> None:
+    """Its checks passed (no NaN, a batch means the same), and its accuracy was not judged."""
+
+    def int8(one: Manifest) -> tuple[str, str]:
+        (row,) = [row for row in result_rows(one) if (row.target, row.precision) == ("xnnpack", "int8")]
+        return row.outcome, row.status
+
+    assert int8(manifest) == ("passed", "passed")
+    untrained = changed(model=manifest.model.model_copy(update={"trained": False}))
+    assert int8(untrained) == ("unchecked", "executed, not judged: random weights")
+    generated = manifest.test_data.model_copy(update={"generated": True})
+    assert int8(changed(test_data=generated)) == ("unchecked", "executed, not judged: random input")
+    outcome, status = int8(random_input)
+    assert (outcome, status) == ("unchecked", "executed, not judged: random weights; scales from random input")
+    assert [row.outcome for row in result_rows(random_input) if row.precision == "fp32"] == ["reference", "passed"]
+
+
+def test_the_batch_that_was_measured_is_the_inputs_own(manifest: Manifest, changed: Callable[..., Manifest]) -> None:
+    assert batch_of(manifest) == 1
+    assert batch_of(changed(inputs=(TensorSpec(name="x", shape=(4, 3)),))) == 4
+    assert batch_of(changed(inputs=())) == 1

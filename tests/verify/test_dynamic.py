@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mobilekit.errors import RunnerError
+from mobilekit.runners import Worker
 from mobilekit.spec import DynamicDim, TensorSpec
 from mobilekit.verify import verify_dynamic
 from mobilekit.verify.dynamic import another_size, batch_of
@@ -68,3 +69,21 @@ def test_batch_of() -> None:
     assert batch_of([STATIC]) is None
     assert another_size(DynamicDim(min=1, max=2)) == 2
     assert np.array([another_size(DynamicDim(min=1, max=n)) for n in (5, 64)]).tolist() == [5, 5]
+
+
+def test_samples_of_a_batch_are_taken_apart(classifier, samples) -> None:
+    """What an export of batch=2..8 has: every sample is at the lower bound already."""
+    pairs = [(np.concatenate([one[0], other[0]]),) for one, other in zip(samples[:6:2], samples[1:6:2], strict=True)]
+    (check,) = verify_dynamic(classifier(), pairs, inputs=[dynamic(2, 8)], scheme="fp32")
+    assert check.name == "batch_5_against_2_sqnr_db"
+    assert check.passed
+
+
+def test_a_worker_that_is_open_already_is_used_and_stays_open(classifier, samples) -> None:
+    path = classifier()
+    with Worker("onnx", path, threads=1) as worker:
+        pid = worker.pid
+        (check,) = verify_dynamic(path, samples, inputs=[dynamic(1, 8)], scheme="fp32", worker=worker)
+        assert check.passed
+        assert worker.pid == pid
+        assert len(worker.run(samples)) == len(samples)

@@ -29,9 +29,10 @@ def generated(inputs: Sequence[TensorSpec], n: int, seed: int, preprocess: Image
     their lower bound. Where an input's first dimension cannot be 1, samples are whole inputs (see Samples.whole), and
     never images: a batch has no single image to be made from.
     """
-    split = GeneratedSplit(tuple(inputs), n, seed, preprocess)
+    single = all(takes_one(spec) for spec in inputs)
+    split = GeneratedSplit(tuple(inputs), n, seed, preprocess if single else None)
     subset = Subset(split, tuple(range(n)))
-    if all(takes_one(spec) for spec in inputs):
+    if single:
         return materialize(subset, inputs, preprocess)
     samples = [split.tensors(index) for index in range(n)]
     return Samples(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +37,22 @@ def copied(program: ExportedProgram) -> ExportedProgram:
             ours.target = theirs.target
     twin.graph_module.recompile()
     return twin
+
+
+@contextlib.contextmanager
+def ranges_kept(program: ExportedProgram) -> Iterator[None]:
+    """For the block, tracing `program` again does not narrow its dynamic dimensions.
+
+    The passes of a lowering run the operators on sizes alone, and torch then asks which CPU kernel it would take for
+    a convolution. The answer depends on whether the batch is above 15 or so, and is made a condition of the program:
+    a batch of 1..64 ends as 1..15. The runtime on the phone has no such kernels, and needs no such condition.
+    """
+    values = (node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder")
+    sizes = (size for value in values for size in getattr(value, "shape", ()) if not isinstance(size, int))
+    with contextlib.ExitStack() as held:
+        for environment in {id(size.node.shape_env): size.node.shape_env for size in sizes}.values():
+            held.enter_context(environment.suppress_guards())
+        yield
 
 
 def infer_dynamic_dimension(program: ExportedProgram) -> ExportedProgram:

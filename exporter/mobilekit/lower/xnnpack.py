@@ -15,7 +15,7 @@ from mobilekit.bundle.manifest import Delegation
 from mobilekit.bundle.pte import read_pte
 from mobilekit.environment import version_of
 from mobilekit.files import storage_errors
-from mobilekit.lower.rewrite import infer_dynamic_dimension, without_traces
+from mobilekit.lower.rewrite import infer_dynamic_dimension, ranges_kept, without_traces
 from mobilekit.lower.target import Lowered, refused
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
@@ -58,8 +58,9 @@ class Xnnpack:
         try:
             with quiet():
                 prepared = infer_dynamic_dimension(without_traces(program))
-                edge = to_edge_transform_and_lower(prepared, partitioner=[XnnpackPartitioner()])
-                executorch = edge.to_executorch()
+                with ranges_kept(prepared):
+                    edge = to_edge_transform_and_lower(prepared, partitioner=[XnnpackPartitioner()])
+                    executorch = edge.to_executorch()
         except Exception as error:
             raise refused("xnnpack", error) from error
         with storage_errors(path), path.open("wb") as stream:

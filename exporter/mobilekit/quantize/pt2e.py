@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from mobilekit.capture import Captured, example_inputs, export_graph
 from mobilekit.errors import QuantizeError
+from mobilekit.model.seed import seeded
 from mobilekit.progress import SILENT, Progress
-from mobilekit.quantize.folding import make_foldable, operator_name, put_together
+from mobilekit.quantize.folding import make_foldable, operator_name
 from mobilekit.quantize.report import QuantizationReport, Quantized
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
@@ -43,18 +44,20 @@ def quantize(
     """
     import torch
 
-    prepared = _prepared(captured.program)
     batches = list(calibration)
     if not batches:
         raise QuantizeError("nothing to calibrate on: the calibration set is empty")
-    with progress.task("calibrating int8", total=len(batches)) as task, torch.no_grad():
-        for index, inputs in enumerate(batches):
-            _check_sample(inputs, captured.inputs, index)
-            outputs = _observe(prepared, inputs, index)
-            if index == 0:
-                _check_still_the_same(captured.program, inputs, outputs)
-            task.advance()
-    program = _converted(prepared, captured)
+    for index, inputs in enumerate(batches):
+        _check_sample(inputs, captured.inputs, index)
+    with seeded(0):  # the quantizer draws random tensors to trace its patterns with
+        prepared = _prepared(captured.program)
+        with progress.task("calibrating int8", total=len(batches)) as task, torch.no_grad():
+            for index, inputs in enumerate(batches):
+                outputs = _observe(prepared, inputs, index)
+                if index == 0:
+                    _check_still_the_same(captured.program, inputs, outputs)
+                task.advance()
+        program = _converted(prepared, captured)
     return Quantized(program, _report(program, len(batches)))
 
 
@@ -88,7 +91,6 @@ def _converted(prepared: fx.GraphModule, captured: Captured) -> ExportedProgram:
     try:
         with quiet(), torch.no_grad():
             converted = convert_pt2e(prepared)
-            put_together(converted)
             _drop_unused(converted)
             return export_graph(converted, captured.inputs, example_inputs(captured.inputs))
     except Exception as error:
