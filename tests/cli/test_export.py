@@ -58,6 +58,24 @@ def test_a_bundle_elsewhere_verifies_and_nothing_in_it_changes(demo, mobilekit) 
     assert (copy / "bundle.json").read_bytes() == before
 
 
+def test_an_artifact_that_is_not_the_model_fails_with_exit_code_1(demo, mobilekit) -> None:
+    """Its hashes are right, and its answers are int8's: too far from eager for fp32."""
+    import shutil
+
+    copy = Path(shutil.copytree(demo.bundle, mobilekit.folder / "copied"))
+    manifest = json.loads((copy / "bundle.json").read_text())
+    by_scheme = {one["scheme"]: one for one in manifest["artifacts"] if one["target"] == "onnx"}
+    shutil.copyfile(copy / by_scheme["int8"]["file"], copy / by_scheme["fp32"]["file"])
+    by_scheme["fp32"].update({key: by_scheme["int8"][key] for key in ("bytes", "sha256")})
+    (copy / "bundle.json").write_text(json.dumps(manifest))
+    ended = mobilekit("verify", "copied", "--json")
+    assert ended.code == 1
+    assert "error: verification failed: onnx fp32: sqnr_db" in ended.err
+    outcomes = {(one["row"]["target"], one["row"]["precision"]): one["row"]["outcome"] for one in ended.json["results"]}
+    assert outcomes["onnx", "fp32"] == "failed"
+    assert outcomes["onnx", "int8"] == "passed"
+
+
 def test_bench_says_what_it_measured_and_what_it_did_not(demo, mobilekit) -> None:
     benched = mobilekit("bench", str(demo.bundle), "--runs", "5", "--seconds", "0", "--threads", "1")
     assert benched.code == 0, benched.err

@@ -15,6 +15,8 @@ from mobilekit.quantize import Quantized, quantize
 from mobilekit.quantize.folding import operator_name
 from mobilekit.spec import parse_inputs
 
+pytestmark = pytest.mark.slow  # a quantization takes seconds, however small the model
+
 
 class Net(nn.Module):
     """Convolution and batch norm, a depthwise one, a residual addition, pooling, a linear layer."""

@@ -24,6 +24,7 @@ from mobilekit.verify.metrics import distance
 from mobilekit.verify.thresholds import thresholds
 
 _ANOTHER_SIZE = 5  # odd and no power of two: a kernel's tail code runs too
+_LARGEST_BYTES = 64 << 20  # of inputs; a larger batch than that is not tried
 
 
 def batch_of(inputs: Sequence[TensorSpec]) -> tuple[str, DynamicDim] | None:
@@ -34,9 +35,10 @@ def batch_of(inputs: Sequence[TensorSpec]) -> tuple[str, DynamicDim] | None:
     return None
 
 
-def another_size(bounds: DynamicDim) -> int:
-    """The size that is tried besides the smallest."""
-    return min(bounds.max, max(bounds.min + 1, _ANOTHER_SIZE))
+def other_sizes(bounds: DynamicDim, bytes_of_one: int) -> tuple[int, ...]:
+    """The sizes that are tried besides the smallest: one that is odd, and the largest, where memory allows it."""
+    odd = min(bounds.max, max(bounds.min + 1, _ANOTHER_SIZE))
+    return (odd,) if bounds.max == odd or bounds.max * bytes_of_one > _LARGEST_BYTES else (odd, bounds.max)
 
 
 def verify_dynamic(
@@ -50,10 +52,10 @@ def verify_dynamic(
     timeout_s: float = 300,
     worker: Worker | None = None,
 ) -> tuple[Check, ...]:
-    """Run samples stacked to the smallest allowed batch and to another one; check that they agree.
+    """Run samples stacked to the smallest allowed batch and to others, up to the largest; check that they agree.
 
-    Samples may have any batch; they are taken apart first, and repeat when there are too few. The check's value is
-    the SQNR between the two. `worker` as in verify_artifact. No checks when no input has a dynamic first dimension, or
+    Samples may have any batch; they are taken apart first, and repeat when there are too few. A check's value is the
+    SQNR between the two. `worker` as in verify_artifact. No checks when no input has a dynamic first dimension, or
     the runtime is not on this machine. Raises RunnerError when the artifact does not take such a batch, or its outputs
     do not grow with it.
     """
@@ -62,21 +64,40 @@ def verify_dynamic(
     if batch is None or chosen.unavailable() is not None:
         return ()
     name, bounds = batch
-    size = another_size(bounds)
     singles = [single for sample in samples for single in _singles(sample, inputs, name)]
-    rows = list(itertools.islice(itertools.cycle(singles), size))
-    starts = [min(start, size - bounds.min) for start in range(0, size, bounds.min)]
-    groups = [_stacked(rows[start : start + bounds.min], inputs, name) for start in starts]
+    limit = thresholds(scheme).dynamic_sqnr_db
     with nullcontext(worker) if worker else Worker(chosen.name, artifact, threads=threads, timeout_s=timeout_s) as used:
-        small, (large,) = used.run(groups), used.run([_stacked(rows, inputs, name)])
+        return tuple(
+            sqnr_check(
+                f"{name}_{size}_against_{bounds.min}_sqnr_db",
+                _sqnr_between(used, artifact, singles, inputs, name, bounds.min, size),
+                limit,
+            )
+            for size in other_sizes(bounds, sum(array.nbytes for array in singles[0]))
+        )
+
+
+def _sqnr_between(
+    worker: Worker,
+    artifact: Path,
+    singles: Sequence[Sample],
+    inputs: Sequence[TensorSpec],
+    name: str,
+    least: int,
+    size: int,
+) -> float | None:
+    """The same rows in batches of `least` and all at once, compared."""
+    rows = list(itertools.islice(itertools.cycle(singles), size))
+    starts = [min(start, size - least) for start in range(0, size, least)]
+    groups = [_stacked(rows[start : start + least], inputs, name) for start in starts]
+    small, (large,) = worker.run(groups), worker.run([_stacked(rows, inputs, name)])
     growing = _growing(artifact, small[0], large)
     singly = [[one[index] for index in growing] for one in small]
     at_once = [
-        [_rows(large[index], one[index], start, bounds.min) for index in growing]
+        [_rows(large[index], one[index], start, least) for index in growing]
         for start, one in zip(starts, small, strict=True)
     ]
-    found = distance(singly, at_once).sqnr_db
-    return (sqnr_check(f"{name}_{size}_against_{bounds.min}_sqnr_db", found, thresholds(scheme).dynamic_sqnr_db),)
+    return distance(singly, at_once).sqnr_db
 
 
 def _singles(sample: Sequence[Array], inputs: Sequence[TensorSpec], name: str) -> list[Sample]:
