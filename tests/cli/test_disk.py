@@ -34,17 +34,11 @@ def disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     subprocess.run(["umount", str(place)], capture_output=True, check=False)
 
 
-@pytest.mark.parametrize(
-    ("target", "kilobytes", "file"),
-    [
-        ("onnx", 200, "digits_cnn.onnx.fp32.onnx"),
-        ("coreml", 200, "digits_cnn.coreml.fp32.mlpackage"),
-    ],
-)
-def test_a_full_disk(refused: Callable, disk: Callable, target: str, kilobytes: int, file: str) -> None:
-    place = disk(kilobytes)
-    says = (file, "no space left on the disk", "hint: free some space")
-    refused(5, *EXPORT, "-t", target, "-o", str(place / "out"), says=says)
+def test_a_full_disk(refused: Callable, disk: Callable) -> None:
+    """Core ML's package is written by C++, which says nothing of the cause."""
+    place = disk(200)
+    says = ("digits_cnn.coreml.fp32.mlpackage", "no space left on the disk", "hint: free some space")
+    refused(5, *EXPORT, "-t", "coreml", "-o", str(place / "out"), says=says)
     assert list(place.iterdir()) == []
 
 
