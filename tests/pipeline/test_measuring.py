@@ -11,6 +11,8 @@ from mobilekit.pipeline import measuring
 from mobilekit.pipeline.measuring import bench_all, eager_of, verify_all
 from mobilekit.runners import Effort
 
+pytestmark = pytest.mark.slow  # each starts runtimes in processes of their own
+
 
 def names(artifact) -> list[str]:
     return [check.name for check in artifact.verification.checks]

@@ -17,6 +17,8 @@ from mobilekit.pipeline.measuring import verify_all
 from mobilekit.pipeline.remeasure import bench_bundle, verify_bundle
 from mobilekit.runners import Effort
 
+pytestmark = pytest.mark.slow  # each starts runtimes in processes of their own
+
 
 @pytest.fixture(scope="module")
 def bundle(made) -> Bundle:
