@@ -45,8 +45,9 @@ class Command:
         self, *args: str, env: Mapping[str, str] | None = None, preexec: Callable[[], None] | None = None
     ) -> subprocess.Popen[str]:
         def prepare() -> None:
-            # A test run in the background is started with Ctrl-C ignored, and hands that on.
+            # A test run in the background or under nohup has these ignored, and hands that on.
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             if preexec:
                 preexec()
 

@@ -154,6 +154,8 @@ def test_ctrl_c_reaches_only_the_caller(tiny_onnx: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a test run in the background has Ctrl-C ignored, and hands that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     ) as caller:
         assert caller.stdout
         worker = int(caller.stdout.readline())
