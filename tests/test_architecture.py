@@ -56,7 +56,10 @@ FRONT = ("mobilekit", "mobilekit.__main__")
 """The package's own front door, which names what lies behind it lazily. Below, only `__version__` is taken from it."""
 
 HEAVY = {"torch", "torchvision", "torchao", "executorch", "onnx", "onnxruntime", "onnxscript", "coremltools", "sklearn"}
-NOT_IMPORTED_BY_NAME = {"onnxscript": "torch.onnx is written in it"}
+NOT_IMPORTED_BY_NAME = {
+    "onnxscript": "torch.onnx is written in it",
+    "tensorboard": "torch.utils.tensorboard writes with it",
+}
 COMES_WITH = {"protobuf": "onnx, whose messages it reads"}
 MOST_LINES = 320
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import subprocess
@@ -58,3 +59,24 @@ def test_the_file_size_limit(refused: Callable, mobilekit) -> None:
     says = ("digits_cnn.eager.fp32.pt2: the file size limit was reached", "ulimit -f")
     refused(5, *EXPORT, "-t", "onnx", "-o", "out", says=says, preexec=limit)
     assert list(mobilekit.folder.iterdir()) == []
+
+
+def test_a_training_on_a_full_disk_keeps_what_it_has_and_goes_on_with_room(mobilekit, disk: Callable) -> None:
+    place = disk(2000)
+    run = place / "run"
+    command = ("train", "digits_cnn", "--epochs", "6", "--device", "cpu", "-o", str(run))
+    filler = place / "filler"
+    process = mobilekit.start(*command)
+    while not (run / "checkpoints").exists() or not list((run / "checkpoints").glob("epoch-*.safetensors")):
+        assert process.poll() is None, process.communicate()
+    with filler.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+        while True:
+            stream.write(b"x" * 4096)
+    ended = mobilekit.end(process)
+    assert ended.code == 5 and "no space left on the disk" in ended.err, ended.err
+    filler.unlink()
+    again = mobilekit(*command, "--resume")
+    assert again.code == 0, again.err
+    assert mobilekit("train", "digits_cnn", "--epochs", "6", "--device", "cpu", "-o", "whole").code == 0
+    whole = mobilekit.folder / "whole"
+    assert (run / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()

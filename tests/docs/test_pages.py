@@ -12,8 +12,21 @@ import mobilekit
 from mobilekit.data import dataset_names
 from mobilekit.lower import TARGETS
 from mobilekit.quantize import SCHEMES
-from mobilekit.spec import DataSpec, DynamicDim, ExportSpec, ImagePreprocess, Recipe, Resize, TensorSpec, TrainSpec
+from mobilekit.spec import (
+    AudioPreprocess,
+    DataSpec,
+    DynamicDim,
+    ExportSpec,
+    ImagePreprocess,
+    Recipe,
+    Resize,
+    StreamSpec,
+    StreamState,
+    TensorSpec,
+    TrainSpec,
+)
 from mobilekit.spec.load import validate_recipe
+from mobilekit.spec.train import AugmentSpec
 
 
 def test_links_within_the_repository_lead_somewhere(pages: dict[str, Any]) -> None:
@@ -52,11 +65,12 @@ def test_every_recipe_in_the_pages_validates(pages: dict[str, Any]) -> None:
 
 def test_the_first_recipe_shows_every_field_of_every_table(pages: dict[str, Any]) -> None:
     raw = tomllib.loads(pages["docs/recipes.md"].blocks("toml")[0].code)
-    assert set(raw) == {*Recipe.model_fields, "dynamic"}
+    assert set(raw) == {*Recipe.model_fields, "dynamic"} - {"stream"}, "an image comes at once"
     assert set(raw["inputs"][0]) == set(TensorSpec.model_fields) - {"dynamic"}
     assert set(raw["dynamic"]["batch"]) == set(DynamicDim.model_fields)
-    for name, model in (("data", DataSpec), ("train", TrainSpec), ("export", ExportSpec)):
+    for name, model in (("data", DataSpec), ("export", ExportSpec)):
         assert set(raw[name]) == set(model.model_fields)
+    assert len(raw["train"]) >= 9, "those that most recipes set"
 
 
 def test_every_field_is_explained(pages: dict[str, Any]) -> None:
@@ -69,10 +83,15 @@ def test_every_field_is_explained(pages: dict[str, Any]) -> None:
         ("`[preprocess]`", Resize),
         ("`[data]`", DataSpec),
         ("`[train]`", TrainSpec),
+        ("`[train.augment]`", AugmentSpec),
         ("`[export]`", ExportSpec),
+        ("`[stream]`", StreamSpec),
+        ("`[stream]`", StreamState),
     ):
         missing = set(model.model_fields) - set(recipes.section(section).inline_code())
         assert missing == set(), section
+    assert set(AudioPreprocess.model_fields) <= set(recipes.section("`[preprocess]`").inline_code())
+    assert set(AudioPreprocess.model_fields) <= set(pages["docs/audio-preprocessing.md"].inline_code())
     contract = set(pages["docs/preprocessing.md"].inline_code())
     assert set(ImagePreprocess.model_fields) <= contract
     assert {f"resize.{name}" for name in Resize.model_fields} <= contract
@@ -85,7 +104,9 @@ def test_every_field_that_a_table_explains_exists(pages: dict[str, Any]) -> None
         ("`[[inputs]]`", set(TensorSpec.model_fields)),
         ("`[data]`", set(DataSpec.model_fields)),
         ("`[train]`", set(TrainSpec.model_fields)),
+        ("`[train.augment]`", set(AugmentSpec.model_fields)),
         ("`[export]`", set(ExportSpec.model_fields)),
+        ("`[stream]`", set(StreamSpec.model_fields)),
     ):
         rows = re.findall(r"^\| `(\w+)` \|", recipes.section(section).text, flags=re.MULTILINE)
         assert len(rows) == len(set(rows))
@@ -94,11 +115,20 @@ def test_every_field_that_a_table_explains_exists(pages: dict[str, Any]) -> None
 
 def test_defaults_in_the_tables_are_the_defaults(pages: dict[str, Any]) -> None:
     recipes = pages["docs/recipes.md"]
-    for section, model in (("`[data]`", DataSpec), ("`[train]`", TrainSpec), ("`[export]`", ExportSpec)):
+    words = {"true": True, "false": False, "none": None, "empty": (), "nothing": AugmentSpec()}
+    for section, model in (
+        ("`[data]`", DataSpec),
+        ("`[train]`", TrainSpec),
+        ("`[train.augment]`", AugmentSpec),
+        ("`[export]`", ExportSpec),
+    ):
         for name, default in re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|]*) \|", recipes.section(section).text, re.M):
             real = model.model_fields[name].default
             if default in ("required", "all"):
                 assert real is None or model.model_fields[name].is_required(), name
+                continue
+            if default in words:
+                assert real == words[default], name
                 continue
             written = ast.literal_eval(default.strip("`"))
             assert (tuple(written) if isinstance(written, list) else written) == real, name

@@ -13,6 +13,7 @@ from torch import nn
 from mobilekit.environment import describe
 from mobilekit.model.run import RunCard
 from mobilekit.spec import ImagePreprocess, TrainSpec
+from mobilekit.spec.train import AugmentSpec
 from mobilekit.train import Part, TrainingData
 
 
@@ -45,7 +46,7 @@ def tiny_model() -> Callable[[], nn.Module]:
 
 @pytest.fixture
 def tiny_spec() -> TrainSpec:
-    return TrainSpec(epochs=4, batch_size=16, learning_rate=1e-2, shift_pixels=1)
+    return TrainSpec(epochs=4, batch_size=16, learning_rate=1e-2, augment=AugmentSpec(shift_pixels=1))
 
 
 @pytest.fixture

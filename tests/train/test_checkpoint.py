@@ -9,7 +9,7 @@ from torch import nn
 
 from mobilekit.errors import ModelError, StorageError
 from mobilekit.model.weights import load_weights
-from mobilekit.train.checkpoint import save_checkpoint, state_bytes
+from mobilekit.train.checkpoint import save_weights, state_bytes
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path, tiny_model: Callable[[], nn.Module]) -> None:
@@ -17,7 +17,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, tiny_model: Callable[[]
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(1)
-    save_checkpoint(tmp_path, module, "a.safetensors", "b.safetensors")
+    save_weights(tmp_path, module, "a.safetensors", "b.safetensors")
     load_weights(other, tmp_path / "b.safetensors")
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in module.state_dict().items())
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
@@ -32,7 +32,7 @@ def test_tied_and_strided_tensors(tmp_path: Path) -> None:
         return module
 
     module, other = make(), make()
-    save_checkpoint(tmp_path, module, "a.safetensors")
+    save_weights(tmp_path, module, "a.safetensors")
     load_weights(other, tmp_path / "a.safetensors")
     assert torch.equal(other[1].weight, module[0].weight) and torch.equal(other[0].bias, module[0].bias)  # type: ignore[index]
 
@@ -52,8 +52,8 @@ def test_refuses_state_that_would_need_pickling() -> None:
 
 
 def test_a_failure_leaves_the_older_file(tmp_path: Path, tiny_model: Callable[[], nn.Module]) -> None:
-    save_checkpoint(tmp_path, tiny_model(), "a.safetensors")
+    save_weights(tmp_path, tiny_model(), "a.safetensors")
     before = (tmp_path / "a.safetensors").read_bytes()
     with pytest.raises(StorageError):
-        save_checkpoint(tmp_path / "a.safetensors", tiny_model(), "b.safetensors")
+        save_weights(tmp_path / "a.safetensors", tiny_model(), "b.safetensors")
     assert (tmp_path / "a.safetensors").read_bytes() == before

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import nn
 
+from mobilekit.errors import UsageError
 from mobilekit.spec import TrainSpec
-from mobilekit.train.optim import OPTIMIZERS, SCHEDULES, learning_rate, make_optimizer, parameter_groups
+from mobilekit.train.optim import (
+    OPTIMIZERS,
+    SCHEDULES,
+    freeze,
+    frozen_modules,
+    learning_rate,
+    make_optimizer,
+    parameter_groups,
+)
 
 
 def test_the_recipe_offers_what_there_is() -> None:
@@ -50,9 +59,9 @@ def test_frozen_parameters_stay_out(tiny_model: Callable[[], nn.Module]) -> None
     assert sum(len(group["params"]) for group in parameter_groups(module, 0.1)) == 4
 
 
-def rates(schedule: str, steps: int = 100) -> list[float]:
-    spec = TrainSpec(schedule=schedule, learning_rate=2.0)
-    return [learning_rate(spec, step, steps) for step in range(steps)]
+def rates(schedule: str, batches: int = 10, **options: Any) -> list[float]:
+    spec = TrainSpec(schedule=schedule, learning_rate=2.0, **{"epochs": 10, **options})
+    return [learning_rate(spec, step, batches) for step in range(spec.epochs * batches)]
 
 
 def test_schedules() -> None:
@@ -64,3 +73,46 @@ def test_schedules() -> None:
     assert 28 <= peak <= 30 and cycle[peak] == pytest.approx(2.0, rel=0.01)
     assert cycle[: peak + 1] == sorted(cycle[: peak + 1]) and cycle[peak:] == sorted(cycle[peak:], reverse=True)
     assert all(rate > 0 for rate in rates("one-cycle", 1) + rates("cosine", 1) + cycle)
+    assert rates("cosine", 1, epochs=1)[0] > 0
+
+
+def test_steps_down_after_each_milestone() -> None:
+    drops = rates("step", 4, milestones=(3, 7))
+    assert drops == pytest.approx([2.0] * 12 + [0.2] * 16 + [0.02] * 12)
+
+
+@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
+def test_warm_up_rises_from_nothing_to_the_schedule(schedule: str) -> None:
+    milestones = {"milestones": (9,)} if schedule == "step" else {}
+    warmed = rates(schedule, 10, warmup_epochs=2.5, **milestones)
+    rising = warmed[:24]
+    assert rising == pytest.approx([2.0 * (step + 1) / 25 for step in range(24)])
+    if schedule != "one-cycle":
+        assert warmed[25] == pytest.approx(2.0, rel=0.01)
+    assert all(0 < rate <= 2.0 for rate in warmed)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"schedule": "step"}, "milestones goes with"),
+        ({"milestones": (2,)}, "milestones goes with"),
+        ({"schedule": "step", "milestones": (5, 3)}, "must rise and lie below epochs"),
+        ({"schedule": "step", "milestones": (10,)}, "must rise and lie below epochs"),
+        ({"warmup_epochs": 10}, "must be below epochs"),
+    ],
+)
+def test_schedules_that_contradict_themselves(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        TrainSpec(**{"epochs": 10, **options})
+
+
+def test_freezing_by_pattern(tiny_model: Callable[[], nn.Module]) -> None:
+    module = tiny_model()
+    assert freeze(module, ("0.*", "1.*")) == ("0.weight", "0.bias", "1.weight", "1.bias")
+    assert [name for name, parameter in module.named_parameters() if parameter.requires_grad] == ["5.weight", "5.bias"]
+    assert frozen_modules(module) == (module[0], module[1])  # type: ignore[index]
+    with pytest.raises(UsageError, match=r"freeze: head\.\* matches no parameter"):
+        freeze(module, ("head.*",))
+    with pytest.raises(UsageError, match="nothing is left to train"):
+        freeze(module, ("*",))

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from mobilekit.errors import ModelError, SetupError, StorageError
+from mobilekit.errors import ModelError, SetupError, StorageError, UsageError
 from mobilekit.files import sha256
 from mobilekit.model.run import RunCard, load_run_card
 from mobilekit.model.weights import load_weights, read_state_dict
@@ -61,7 +61,7 @@ def test_a_complete_run(
     told, module = Told(), tiny_model()
     result = train(module, tiny_data, tiny_spec, tmp_path / "a" / "run", device="cpu", card=card(), progress=told)
     assert {path.name for path in result.folder.iterdir()} == {
-        "run.json", "metrics.jsonl", "best.safetensors", "last.safetensors",
+        "run.json", "metrics.jsonl", "best.safetensors", "last.safetensors", "tensorboard",
     }  # fmt: skip
     done = load_run_card(result.folder)
     assert done == result.card and done.status == "complete"
@@ -254,7 +254,9 @@ def test_tensor_data_of_several_inputs(tmp_path: Path, tiny_spec: TrainSpec, car
     inputs = tuple(rng.standard_normal((60, 3)).astype(np.float32) for _ in range(2))
     part = Part(inputs, ((inputs[0] + inputs[1])[:, 0] > 0).astype(np.int64))
     data = TrainingData("pairs", part, part, part, None)
-    spec = tiny_spec.model_copy(update={"epochs": 10, "learning_rate": 0.2})
+    spec = TrainSpec(epochs=10, batch_size=16, learning_rate=0.2)
+    with pytest.raises(UsageError, match="shift_pixels cannot be used on pairs, which holds several tensors"):
+        train(Sum(), data, tiny_spec, tmp_path, device="cpu", card=card())
     result = train(Sum(), data, spec, tmp_path, device="cpu", card=card())
     assert result.card.test_top1 is not None and result.card.test_top1 > 0.9
 

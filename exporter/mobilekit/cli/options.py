@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mobilekit.spec import DataSpec, TensorSpec, parse_inputs
+from mobilekit.errors import Problem, SpecError
+from mobilekit.spec import DataSpec, Spec, TensorSpec, TrainSpec, parse_inputs
 
 MODEL_HELP = (
     "A zoo name (see `mobilekit list models`), a folder with recipe.toml, path/to/file.py:build, "
@@ -48,8 +50,8 @@ WeightsOption = Annotated[
         "--weights",
         "-w",
         metavar="FILE|NAME",
-        help="A checkpoint (.safetensors, or .pt with tensors only), or the name of torchvision's published weights "
-        "(DEFAULT).",
+        help="A checkpoint (.safetensors, or .pt with tensors only), the name of torchvision's published weights "
+        "(DEFAULT), or random. Default: those that come with the model.",
         show_default=False,
     ),
 ]
@@ -108,6 +110,36 @@ SeedOption = Annotated[
 def inputs_of(texts: list[str] | None) -> tuple[TensorSpec, ...] | None:
     """`--input` options as specs, or None when there are none."""
     return parse_inputs(texts) if texts else None
+
+
+def settings_of(texts: list[str], base: TrainSpec) -> dict[str, Any]:
+    """`--set FIELD=VALUE` options as changes of `base`; a value is TOML, or text. Raises SpecError."""
+    changes: dict[str, Any] = {}
+    problems = []
+    for text in texts:
+        field, sign, value = text.partition("=")
+        table, _, name = field.strip().rpartition(".")
+        inner = getattr(base, table, None) if table else base
+        if not sign or not name or not isinstance(inner, Spec):
+            problems.append(
+                Problem(f"--set {text}", repr(text), "must be FIELD=VALUE, a field of the recipe's [train]")
+            )
+        elif table:
+            changes.setdefault(table, inner.model_dump())[name] = _toml(value.strip())
+        else:
+            changes[name] = _toml(value.strip())
+    if problems:
+        raise SpecError("command line", problems, hint="docs/recipes.md lists the fields: --set augment.flip=true")
+    return changes
+
+
+def _toml(value: str) -> Any:
+    """`0.1`, `true`, `[60, 80]` as TOML has them; anything else is text."""
+    try:
+        parsed = tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        return value
+    return tuple(parsed) if isinstance(parsed, list) else parsed
 
 
 def data_of(

@@ -22,6 +22,7 @@ from mobilekit.progress import Task
 
 _WORTH_A_LINE_SECONDS = 0.05
 _BAR_WIDTH = 12
+_WORTH_AN_ESTIMATE = 3.0  # seconds
 
 
 def results() -> Console:
@@ -154,6 +155,18 @@ class _Steps(ProgressColumn):
         return Text.assemble((self._done * filled, "green"), (steps, "dim"))
 
 
+class _Left(ProgressColumn):
+    """`4:12 left` for work that takes longer than it takes to read."""
+
+    def render(self, task: Row) -> Text:
+        if not task.total or task.total < 2 or task.time_remaining is None or (task.elapsed or 0) < _WORTH_AN_ESTIMATE:
+            return Text("")
+        minutes, seconds = divmod(int(task.time_remaining), 60)
+        hours, minutes = divmod(minutes, 60)
+        clock = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+        return Text(f"{clock} left", style="dim")
+
+
 def _bars(console: Console) -> Progress:
     """One line for each piece of work under way, never wider than the screen: the remark is cut off first."""
     return Progress(
@@ -161,6 +174,7 @@ def _bars(console: Console) -> Progress:
         TextColumn("{task.description}", table_column=Column(no_wrap=True)),
         _Steps(unicode=_draws_unicode(console)),
         TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        _Left(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[remark]}", style="dim", table_column=Column(no_wrap=True, ratio=1)),
         console=console,
         expand=True,

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from mobilekit.errors import ModelError, Problem, SpecError, UnknownName, UsageError
 from mobilekit.model import torchvision
+from mobilekit.model.card import published
 from mobilekit.model.run import load_run_card
 from mobilekit.model.seed import seeded
 from mobilekit.model.source import ModelSource
@@ -30,13 +31,16 @@ FORMS = (
     "a model is a zoo name, a folder with recipe.toml, path/to/file.py:build, package.module:build, "
     "torchvision:ARCHITECTURE, a run made by `mobilekit train`, or a .pt2 file"
 )
+RANDOM = "random"
+"""`weights` that stands for none: also where a model comes with some."""
 
 
 def resolve(reference: str, *, inputs: tuple[TensorSpec, ...] | None = None, weights: str | None = None) -> ModelSource:
-    """Find the model called `reference`. `inputs` and `weights` override what its recipe or run says.
+    """Find the model called `reference`. `inputs` and `weights` override what its recipe, folder or run has.
 
-    Raises UnknownName or UsageError when there is no such model, SpecError when its recipe does not validate,
-    WeightsError when `weights` cannot be used.
+    `weights` is a checkpoint, the name of torchvision's published ones, or "random". Raises UnknownName or UsageError
+    when there is no such model, SpecError when its recipe or card does not validate, WeightsError when `weights`
+    cannot be used, or those of the folder are not its card's.
     """
     path = Path(reference)
     if reference.startswith(torchvision.PREFIX):
@@ -80,29 +84,33 @@ def _from_recipe(
     recipe = _with_inputs(load_recipe(folder / "recipe.toml"), inputs)
     if not (folder / "model.py").exists():
         raise UsageError(f"{folder} has no model.py", hint="a model folder holds recipe.toml and model.py with build()")
-    file = _checkpoint(weights)
+    found = published(folder) if weights is None else None
+    file, card = found or (_checkpoint(weights), None)
+    build = partial(_build, f"{folder / 'model.py'}:build", recipe.args)
     return ModelSource(
         reference=reference,
         recipe=recipe,
-        build=partial(_build, f"{folder / 'model.py'}:build", recipe.args, file),
+        build=partial(build, file),
         trained=file is not None,
         weights=file,
         recipe_file=folder / "recipe.toml",
         folder=folder,
+        card=card,
+        untrained=partial(build, None) if found else None,
     )
 
 
 def _from_run(folder: Path, inputs: tuple[TensorSpec, ...] | None, weights: str | None) -> ModelSource:
     card = load_run_card(folder)
-    file = _checkpoint(weights) or folder / card.weights
-    if not file.is_file():
+    file = None if weights == RANDOM else _checkpoint(weights) or folder / card.weights
+    if file is not None and not file.is_file():
         raise UsageError(f"{folder} has no weights yet ({card.status})", hint="train it again with `mobilekit train`")
     if (folder / "recipe.toml").exists():
-        return _from_recipe(str(folder), folder, inputs, str(file))
+        return _from_recipe(str(folder), folder, inputs, str(file or RANDOM))
     return _rebuilt(folder, card.model, inputs, file)
 
 
-def _rebuilt(folder: Path, model: str, inputs: tuple[TensorSpec, ...] | None, file: Path) -> ModelSource:
+def _rebuilt(folder: Path, model: str, inputs: tuple[TensorSpec, ...] | None, file: Path | None) -> ModelSource:
     """A run of a model that has no folder of its own: the run keeps its name, and its recipe as recipe.json."""
     recipe = _with_inputs(_read_recipe_json(folder / "recipe.json"), inputs)
     if model.startswith(torchvision.PREFIX):
@@ -110,11 +118,12 @@ def _rebuilt(folder: Path, model: str, inputs: tuple[TensorSpec, ...] | None, fi
     elif ":" in model:
         build = partial(_build, model, recipe.args, file)
     elif Path(model).is_dir() and Path(model).resolve() != folder.resolve():
-        build = resolve(model, weights=str(file)).build
+        build = resolve(model, weights=str(file or RANDOM)).build
     else:
         raise UsageError(f"{folder} was made from {model!r}, which is not there", hint=_START_THERE)
+    trained = file is not None
     return ModelSource(
-        reference=str(folder), recipe=recipe, build=build, trained=True, weights=file, folder=_folder_of(model)
+        reference=str(folder), recipe=recipe, build=build, trained=trained, weights=file, folder=_folder_of(model)
     )
 
 
@@ -142,7 +151,7 @@ def _from_function(reference: str, inputs: tuple[TensorSpec, ...] | None, weight
         reference=reference,
         recipe=_bare_recipe(name, inputs),
         build=partial(_build, reference, {}, file, function=function),
-        trained=True,
+        trained=weights != RANDOM,
         weights=file,
         folder=_folder_of(reference),
     )
@@ -156,12 +165,12 @@ def _folder_of(reference: str) -> Path | None:
 
 def _from_torchvision(reference: str, inputs: tuple[TensorSpec, ...] | None, weights: str | None) -> ModelSource:
     name = torchvision.reference_name(reference)
-    chosen = torchvision.check_weights_option(weights) if weights else None
+    chosen = torchvision.check_weights_option(weights) if weights and weights != RANDOM else None
     recipe = torchvision.recipe_for(name, chosen if isinstance(chosen, str) else None, inputs)
     return ModelSource(
         reference=reference,
         recipe=recipe,
-        build=partial(torchvision.build, name, chosen),
+        build=partial(torchvision.build, name, chosen, inputs=recipe.inputs),
         trained=chosen is not None,
         weights=chosen if isinstance(chosen, Path) else None,
     )
@@ -193,12 +202,18 @@ def _build(
     weights: Path | None,
     seed: int = 0,
     *,
+    extra: dict[str, Any] | None = None,
     function: Callable[..., Any] | None = None,
 ) -> nn.Module:
-    """Call build(**args) under `seed`, and load the weights. Raises ModelError, WeightsError, UsageError."""
+    """Call build(**args, **extra) under `seed`, load the weights. Raises ModelError, WeightsError, UsageError.
+
+    An argument `weights` says what a training starts from: where a checkpoint follows, build() need not fetch it.
+    """
     import torch
 
-    function = function or load_function(target)
+    function, args = function or load_function(target), {**args, **(extra or {})}
+    if weights is not None and args.get("weights"):
+        args = {**args, "weights": None}
     with seeded(seed):
         module = call_user(partial(function, **args), what=f"{target}({_shown(args)})")
     if not isinstance(module, torch.nn.Module):
@@ -213,7 +228,7 @@ def _shown(args: dict[str, Any]) -> str:
 
 
 def _checkpoint(weights: str | None) -> Path | None:
-    if weights is None:
+    if weights is None or weights == RANDOM:
         return None
     chosen = torchvision.check_weights_option(weights)
     if isinstance(chosen, str):

@@ -1,7 +1,7 @@
 """The run card: run.json, what a training was and what it reached. Refuses a folder that is not a run of this schema.
 
-A run is a folder: run.json, metrics.jsonl (one line per epoch), best.safetensors, last.safetensors, and copies of
-the recipe.toml and model.py that it was made from.
+A run is a folder: run.json, metrics.jsonl (one line per epoch), best.safetensors, last.safetensors, tensorboard/,
+checkpoints/ while it is not complete, and copies of the recipe.toml and model.py that it was made from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mobilekit.errors import Problem, SpecError, UsageError
 from mobilekit.files import write_atomically
 from mobilekit.spec.base import Spec
 from mobilekit.spec.load import problems_of
-from mobilekit.spec.recipe import TrainSpec
+from mobilekit.spec.train import TrainSpec
 
 SCHEMA_VERSION = 1
 CARD = "run.json"
@@ -48,6 +48,8 @@ class RunCard(Spec):
     weights: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")] = BEST
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     device: str | None = None
+    processes: Annotated[int, Field(ge=1)] = Field(default=1, description="under torchrun; each with its own batches")
+    resumed: Count = Field(default=0, description="how often the run was taken up again")
     seconds: Annotated[float, Field(ge=0)] | None = Field(default=None, description="training and validation")
     environment: Environment
     created: str = Field(description="UTC, ISO 8601")

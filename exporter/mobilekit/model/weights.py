@@ -27,8 +27,16 @@ def load_weights(module: nn.Module, path: Path) -> None:
 
     Raises WeightsError with all findings when the file is missing, unsafe, damaged or does not fit.
     """
-    own = module.state_dict()
-    state = _without_wrapper(read_state_dict(path), own)
+    load_state(module, read_state_dict(path), source=path)
+
+
+def load_state(module: nn.Module, state: dict[str, torch.Tensor], *, source: Path, but: tuple[str, ...] = ()) -> None:
+    """Load the tensors of `source` into `module`, strictly, but for those whose names begin with one of `but`.
+
+    What `but` names stays as it is in the module. Raises WeightsError with all findings when the rest does not fit.
+    """
+    own = {name: tensor for name, tensor in module.state_dict().items() if not name.startswith(but)}
+    state = {name: tensor for name, tensor in _without_wrapper(state, own).items() if not name.startswith(but)}
     # Batch norm counts its batches for training only, and old checkpoints lack the counter.
     missing = sorted(name for name in set(own) - set(state) if not name.endswith("num_batches_tracked"))
     unexpected = sorted(set(state) - set(own))
@@ -46,7 +54,8 @@ def load_weights(module: nn.Module, path: Path) -> None:
     if findings:
         lines = "".join(f"\n  {finding}" for finding in findings)
         raise WeightsError(
-            f"{path} does not fit the model:{lines}", hint="check that build() makes the architecture this file is for"
+            f"{source} does not fit the model:{lines}",
+            hint="check that build() makes the architecture this file is for",
         )
     module.load_state_dict(state, strict=False)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import mobilekit
+from mobilekit.model.card import Card, load_card
+from mobilekit.model.size import ModelSize, count_size, recorded_size
+from mobilekit.progress import SILENT, Progress
+from mobilekit.spec import Recipe, load_recipe
 
 
 @cache
@@ -19,3 +24,53 @@ def zoo_folder() -> Path:
 def zoo_names() -> tuple[str, ...]:
     """Names of the models that come with mobilekit, sorted."""
     return tuple(sorted(path.parent.name for path in zoo_folder().glob("*/recipe.toml")))
+
+
+@dataclass(frozen=True)
+class ZooModel:
+    """What can be said of a zoo model without running it. `card` is None where no weights come with it."""
+
+    name: str
+    recipe: Recipe
+    size: ModelSize
+    card: Card | None
+
+    @property
+    def input(self) -> str:
+        """`image 3x32x32`: the inputs of one sample, without the batch."""
+        return ", ".join(f"{spec.name} {_shape(spec.shape)}" for spec in self.recipe.inputs)
+
+
+def zoo_models(progress: Progress = SILENT) -> tuple[ZooModel, ...]:
+    """Every model of the zoo. Sizes come from sizes.json; where that does not fit a model it is counted, with torch.
+
+    Raises SpecError and UsageError for recipes and cards that cannot be read.
+    """
+    models = []
+    for name in zoo_names():
+        folder = zoo_folder() / name
+        recipe = load_recipe(folder / "recipe.toml")
+        size = recorded_size(folder, recipe) or _counted(folder, progress)
+        models.append(ZooModel(name, recipe, size, load_card(folder)))
+    return tuple(models)
+
+
+def short(count: int) -> str:
+    """`272 k`, `2.24 M`: a count in three digits."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size * 0.9995:
+            digits = 0 if count >= 99.95 * size else 1 if count >= 9.995 * size else 2
+            return f"{count / size:.{digits}f} {unit}"
+    return str(count)
+
+
+def _counted(folder: Path, progress: Progress) -> ModelSize:
+    from mobilekit.model.resolve import resolve
+
+    with progress.task(f"counting {folder.name}"):
+        return count_size(resolve(str(folder)))
+
+
+def _shape(shape: tuple[int | str, ...]) -> str:
+    dims = shape[1:] if shape and isinstance(shape[0], str) else shape
+    return "x".join(str(dim) for dim in dims)

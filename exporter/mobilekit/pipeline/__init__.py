@@ -4,6 +4,7 @@ from mobilekit.pipeline.api import export
 from mobilekit.pipeline.demo import DemoResult, demo
 from mobilekit.pipeline.exporting import ExportOptions, export_source
 from mobilekit.pipeline.remeasure import bench_bundle, verify_bundle
+from mobilekit.pipeline.seeds import train_seeds
 from mobilekit.pipeline.training import train_source
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "demo",
     "export",
     "export_source",
+    "train_seeds",
     "train_source",
     "verify_bundle",
 ]

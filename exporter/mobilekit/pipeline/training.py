@@ -1,4 +1,4 @@
-"""Training from a model source to a run folder that stands on its own: weights, card, metrics, recipe and code."""
+"""Training from a model source to a run folder that stands on its own: weights, card, metrics, recipe, code, report."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from mobilekit.environment import describe
 from mobilekit.errors import OutputExists, UsageError
 from mobilekit.files import storage_errors, write_atomically
 from mobilekit.model import ModelSource, RunCard
-from mobilekit.model.run import CARD
+from mobilekit.model.run import CARD, load_run_card
 from mobilekit.pipeline.start import load_torch
 from mobilekit.progress import SILENT, Progress
+from mobilekit.report.run import write_run_report
 from mobilekit.spec import DataSpec, TrainSpec
-from mobilekit.train import TrainResult, load_training_data, train
+from mobilekit.train import TrainingData, TrainResult, load_training_data, train
+from mobilekit.train.distributed import launched
 
 
 def train_source(
@@ -30,43 +32,99 @@ def train_source(
     device: str = "auto",
     corrupt: Corrupt = "refuse",
     force: bool = False,
+    resume: bool = False,
     progress: Progress = SILENT,
 ) -> TrainResult:
     """Train `source` on `data` (the recipe's when None) and leave a run in `run_dir`.
 
-    With `force` a run that is there already is trained anew; anything else that is there is refused. Raises
-    OutputExists, UsageError without data, and what the data and train stages raise.
+    With `force` a run that is there already is trained anew; with `resume` it is gone on with, a complete one is
+    returned as it is, and where there is none one is begun; anything else that is there is refused. Under torchrun
+    every process calls this. Raises OutputExists, UsageError without data or for a run of other options, and what
+    the data and train stages raise.
     """
+    chosen = _data_of(source, data)
+    used = spec or source.recipe.train
+    before = _run_before(source, run_dir, chosen, used) if resume else None
+    if before is not None and before.status == "complete":
+        return TrainResult(run_dir, before, run_dir / before.weights)
+    leads = launched().leads
+    if before is None and leads and not (resume and _only_begun(run_dir)):
+        _check_free(run_dir, force)
+    training = _read(source, chosen, used, corrupt, progress)
+    module = source.initial(used.seed)
+    card = _opening(source, chosen, used, before)
+    with _source_kept(source, run_dir) if leads else contextlib.nullcontext():
+        result = train(
+            module, training, used, run_dir, device=device, card=card, resume=before is not None, progress=progress
+        )
+    if leads:
+        write_run_report(run_dir)
+    return result
+
+
+def _data_of(source: ModelSource, data: DataSpec | None) -> DataSpec:
     chosen = data or source.recipe.data
     if chosen is None:
         raise UsageError(f"{source.reference} names no data to train on", hint="give --data, for example --data digits")
     if source.program is not None:
         raise UsageError(f"{source.reference} is a captured program, which cannot be trained", hint="train its module")
-    _check_free(run_dir, force)
-    used = spec or source.recipe.train
-    dataset = open_dataset(chosen.name, seed=chosen.seed, labels=source.recipe.labels)
+    return chosen
+
+
+def _read(source: ModelSource, data: DataSpec, spec: TrainSpec, corrupt: Corrupt, progress: Progress) -> TrainingData:
+    dataset = open_dataset(data.name, seed=data.seed, labels=source.recipe.labels, progress=progress)
     load_torch(progress)
-    training = load_training_data(
+    return load_training_data(
         dataset,
         source.recipe.inputs,
         source.recipe.preprocess,
-        seed=chosen.seed,
-        validation_fraction=used.validation_fraction,
+        seed=data.seed,
+        validation_fraction=spec.validation_fraction,
         corrupt=corrupt,
         progress=progress,
     )
-    module = source.build(used.seed)
-    card = RunCard(
+
+
+def _opening(source: ModelSource, data: DataSpec, spec: TrainSpec, before: RunCard | None) -> RunCard:
+    return RunCard(
         model=source.reference,
         recipe_name=source.recipe.name,
-        data=chosen.name,
-        seed=used.seed,
-        epochs_planned=used.epochs,
+        data=data.name,
+        seed=spec.seed,
+        epochs_planned=spec.epochs,
+        resumed=0 if before is None else before.resumed + 1,
         environment=describe(),
-        created=utc_now(),
+        created=utc_now() if before is None else before.created,
     )
-    with _source_kept(source, run_dir):
-        return train(module, training, used, run_dir, device=device, card=card, progress=progress)
+
+
+def _run_before(source: ModelSource, run_dir: Path, data: DataSpec, spec: TrainSpec) -> RunCard | None:
+    """The run that `resume` goes on with; None where none has begun. Raises UsageError when it is another training."""
+    if not (run_dir / CARD).is_file():
+        return None
+    card = load_run_card(run_dir)
+    changed = [
+        f"{name} was {was}, now {now}"
+        for name, was, now in (("model", card.model, source.reference), ("data", card.data, data.name))
+        if was != now
+    ]
+    if card.train is not None:
+        then, now = card.train.model_dump(), spec.model_dump()
+        changed += [f"{name} was {then[name]}, now {now[name]}" for name in now if then[name] != now[name]]
+    if changed:
+        raise UsageError(
+            f"{run_dir} is a run of other options, which cannot be gone on with: {'; '.join(changed)}",
+            hint="repeat its command with --resume, or choose another place with -o",
+        )
+    return card
+
+
+def _only_begun(run_dir: Path) -> bool:
+    """Whether the folder holds no more than a training that was killed before its first card left there."""
+    return run_dir.is_dir() and all(
+        path.name in ("recipe.toml", "recipe.json") or path.suffix == ".py" or path.name.startswith(".")
+        for path in run_dir.iterdir()
+    )
 
 
 def _check_free(run_dir: Path, force: bool) -> None:

@@ -66,13 +66,15 @@ def problems_of(error: ValidationError, model: type[BaseModel] | None = None) ->
         given = "missing" if item["type"] == "missing" else _shown(item["input"])
         if item["type"] == "value_error" and isinstance(item["input"], dict):
             given = ""  # the message names what it is about
-        field = _dotted(location)
+        field = _dotted(_without_kind(location))
         found.setdefault((field, allowed), Problem(field, given, allowed))
     return list(found.values())
 
 
 _ALLOWED = {
     "missing": "is required",
+    "union_tag_invalid": "kind must be 'image' or 'audio'",
+    "union_tag_not_found": "must be a table",
     "model_type": "must be a table",
     "dict_type": "must be a table",
     "tuple_type": "must be a list",
@@ -107,12 +109,22 @@ def _no_such_field(location: tuple[int | str, ...], model: type[BaseModel] | Non
     return f"no such field, did you mean {closest[0]}?" if closest else f"no such field (have: {', '.join(names)})"
 
 
+def _without_kind(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """`preprocess.image.color`, as pydantic names it once it knows the kind, is `preprocess.color` in the file."""
+    kinds = ("image", "audio")
+    return tuple(
+        part for at, part in enumerate(location) if not (at and location[at - 1] == "preprocess" and part in kinds)
+    )
+
+
 def _model_at(model: Any, location: tuple[int | str, ...]) -> type[BaseModel] | None:
     """The model class that describes the table at `location`; None where it cannot be told."""
     for part in location:
         if isinstance(part, str) and _is_model(model):
             field = model.model_fields.get(part)
             model = field.annotation if field else None
+        elif of_kind := [one for one in _models_in(model) if _kind_of(one) == part]:
+            model = of_kind[0]
         else:
             model = next((inner for inner in _inside(model) if inner is not type(None)), None)
         if not _is_model(model):
@@ -125,6 +137,17 @@ def _inside(annotation: Any) -> tuple[Any, ...]:
     """`X, ...` of tuple[X, ...], `str, X` of dict[str, X] without its key."""
     args = get_args(annotation)
     return args[1:] if getattr(annotation, "__origin__", None) is dict else args
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The model classes of a union, however deep."""
+    if _is_model(annotation):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]
+
+
+def _kind_of(model: type[BaseModel]) -> Any:
+    return model.model_fields["kind"].default if "kind" in model.model_fields else None
 
 
 def _is_model(annotation: Any) -> bool:

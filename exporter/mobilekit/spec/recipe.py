@@ -7,40 +7,20 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from mobilekit.spec.base import Spec
-from mobilekit.spec.image import ImagePreprocess
+from mobilekit.spec.preprocess import Preprocess, check_fits
+from mobilekit.spec.stream import StreamSpec, check_stream
 from mobilekit.spec.tensor import TensorSpec
-
-Positive = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+from mobilekit.spec.train import Positive, Seed, TrainSpec
 
 
 class DataSpec(Spec):
     """Which data set, and how much of it calibrates and measures. Splits are fixed by `seed`."""
 
     name: str = Field(
-        description="digits, mnist, fashion-mnist, cifar10, imagefolder:PATH, npz:PATH, package.module:function"
+        description="digits, mnist, cifar10, imagefolder:PATH, wavfolder:PATH, ...: docs/data.md names them all"
     )
     calibration_samples: Positive = 256
     test_samples: Positive | None = Field(default=None, description="None measures on the whole test split")
-    seed: Seed = 0
-
-
-class TrainSpec(Spec):
-    """How `mobilekit train` trains."""
-
-    epochs: Positive = 10
-    batch_size: Positive = 64
-    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    schedule: Literal["constant", "cosine", "one-cycle"] = "one-cycle"
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    shift_pixels: Annotated[int, Field(ge=0, le=64)] = Field(
-        default=0, description="random shift of images, zero-filled"
-    )
-    validation_fraction: Annotated[float, Field(gt=0, le=0.5)] = Field(
-        default=0.1, description="share of the train split held back to choose the best epoch"
-    )
     seed: Seed = 0
 
 
@@ -56,14 +36,15 @@ class Recipe(Spec):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     summary: str = ""
-    task: Literal["image-classification", "tensor"] = "image-classification"
+    task: Literal["image-classification", "audio-classification", "tensor"] = "image-classification"
     args: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of model.py's build()")
     inputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1)]
-    preprocess: ImagePreprocess | None = None
+    preprocess: Preprocess | None = None
     labels: tuple[str, ...] | None = None
     data: DataSpec | None = None
     train: TrainSpec = TrainSpec()
     export: ExportSpec = ExportSpec()
+    stream: StreamSpec | None = Field(default=None, description="how the model is fed piece by piece on a phone")
 
     @model_validator(mode="before")
     @classmethod
@@ -86,7 +67,9 @@ class Recipe(Spec):
         if self.labels is not None and len(set(self.labels)) != len(self.labels):
             raise ValueError("labels: each label must be unique")
         if self.preprocess is not None:
-            _check_preprocess(self.preprocess, self.inputs)
+            check_fits(self.preprocess, self.inputs)
+        if self.stream is not None:
+            check_stream(self.stream, self.inputs)
         return self
 
 
@@ -96,20 +79,3 @@ def _with_dynamic(one: Any, shared: dict[str, Any]) -> Any:
     used = {dim: shared[dim] for dim in one["shape"] if isinstance(dim, str) and dim in shared}
     own = one.get("dynamic", {})
     return {**one, "dynamic": {**used, **own} if isinstance(own, dict) else own}
-
-
-def _check_preprocess(preprocess: ImagePreprocess, inputs: tuple[TensorSpec, ...]) -> None:
-    """The tensor that preprocessing makes must be the model's one input."""
-    if len(inputs) != 1:
-        raise ValueError("preprocess: an image model has exactly one input")
-    shape = inputs[0].shape
-    if len(shape) != 4:
-        raise ValueError(f"preprocess: the input must have 4 dimensions ({preprocess.layout}), given {len(shape)}")
-    axis = {"NCHW": (1, 2, 3), "NHWC": (3, 1, 2)}[preprocess.layout]
-    size = preprocess.output_size or (shape[axis[1]], shape[axis[2]])
-    made = (preprocess.channels, *size)
-    wanted = tuple(shape[i] for i in axis)
-    if any(isinstance(w, int) and w != m for m, w in zip(made, wanted, strict=True)):
-        raise ValueError(
-            f"preprocess makes channels, height, width {made}, but input {inputs[0].name!r} is {inputs[0].describe()}"
-        )

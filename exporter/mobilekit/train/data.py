@@ -9,16 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mobilekit.data import Dataset, Subset, materialize, materialize_pixels, subset
 from mobilekit.data.base import Array, Labels
 from mobilekit.data.samples import Corrupt
 from mobilekit.data.sampling import held_out, permutation
+from mobilekit.data.speakers import held_out_speakers
 from mobilekit.errors import DataError
 from mobilekit.progress import SILENT, Progress
 from mobilekit.spec.image import ImagePreprocess
+from mobilekit.spec.preprocess import Preprocess
 from mobilekit.spec.tensor import TensorSpec
+from mobilekit.train.distributed import ALONE, World
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +50,7 @@ class TrainingData:
 def load_training_data(
     dataset: Dataset,
     inputs: Sequence[TensorSpec],
-    preprocess: ImagePreprocess | None,
+    preprocess: Preprocess | None,
     *,
     seed: int,
     validation_fraction: float = 0.1,
@@ -59,19 +60,26 @@ def load_training_data(
 ) -> TrainingData:
     """Read a data set for training. `validation_fraction` of train is held back by class, fixed by `seed`.
 
+    Of sounds whose names tell the speaker, whole speakers are held back.
+
     Raises DataError when it is unlabelled, too small or unreadable, SpecError when it does not fit `inputs`.
     """
     split = dataset.split("train")
     labels = split.labels_of()
     if labels is None or dataset.split("test").labels_of() is None:
         raise DataError(f"{dataset.name} has no labels; training needs them", hint="put images into folders by class")
-    kept, back = held_out(len(split), labels, validation_fraction, seed, "validation split")
+    files = [split.id_of(index) for index in range(len(split))] if dataset.kind == "audio" else []
+    if files:  # a voice that is trained on says nothing of voices that are not
+        kept, back = held_out_speakers(files, labels, validation_fraction, seed, "validation split")
+    else:
+        kept, back = held_out(len(split), labels, validation_fraction, seed, "validation split")
     test = subset(dataset.split("test"), test_samples, seed=seed)
+    images = preprocess if isinstance(preprocess, ImagePreprocess) and dataset.kind == "image" else None
     chosen = (Subset(split, tuple(kept.tolist())), Subset(split, tuple(back.tolist())), test)
 
     def read(part: Subset) -> Part:
-        if preprocess is not None and dataset.kind == "image":
-            pixels, classes = materialize_pixels(part, preprocess, corrupt=corrupt, progress=progress)
+        if images is not None:
+            pixels, classes = materialize_pixels(part, images, corrupt=corrupt, progress=progress)
             return Part((pixels,), classes)
         samples = materialize(part, inputs, preprocess, corrupt=corrupt, progress=progress)
         assert samples.labels is not None
@@ -80,8 +88,25 @@ def load_training_data(
     train, validation, tested = (read(part) for part in chosen)
     if len(train) < 2 or len(validation) < 1:
         raise DataError(f"{dataset.name}: {len(split)} samples to train on are too few; at least 3 are needed")
-    images = preprocess if dataset.kind == "image" else None
     return TrainingData(dataset.name, train, validation, tested, images)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A part as tensors: on the training device where all of it fits, else in the host's memory, copied by batch."""
+
+    inputs: tuple[torch.Tensor, ...]
+    labels: torch.Tensor
+    device: torch.device
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, indices: torch.Tensor) -> Batch:
+        """The samples at `indices` (int64, on the CPU), on the device."""
+        here = indices.to(self.labels.device)
+        inputs = tuple(tensor[here].to(self.device, non_blocking=True) for tensor in self.inputs)
+        return Batch(inputs, self.labels[here].to(self.device, non_blocking=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,30 +120,48 @@ class Batch:
         return len(self.labels)
 
 
-def shuffled_batches(part: Part, size: int, *, seed: int, epoch: int, device: torch.device) -> Iterator[Batch]:
-    """One epoch in random order, drawn from (seed, epoch) alone, so that any epoch can be repeated.
-
-    Batches are full; what is left over sits out this epoch (batch norm cannot take a batch of one).
-    """
-    order = permutation(len(part), seed, f"training epoch {epoch}")
-    size = min(size, len(part))
-    for start in range(0, len(part) - size + 1, size):
-        yield _batch(part, order[start : start + size], device)
-
-
-def batches_per_epoch(part: Part, size: int) -> int:
-    """How many batches shuffled_batches gives."""
-    return len(part) // min(size, len(part))
-
-
-def ordered_batches(part: Part, size: int, *, device: torch.device) -> Iterator[Batch]:
-    """All samples in order, the last batch as short as it comes."""
-    for start in range(0, len(part), size):
-        yield _batch(part, np.arange(start, min(start + size, len(part))), device)
-
-
-def _batch(part: Part, indices: Labels, device: torch.device) -> Batch:
+def place(part: Part, device: torch.device) -> Placed:
+    """`part` for training on `device`. On CUDA it moves there whole when it takes less than half of what is free."""
     import torch
 
-    arrays = [torch.from_numpy(array[indices]).to(device) for array in (*part.inputs, part.labels)]
-    return Batch(tuple(arrays[:-1]), arrays[-1])
+    inputs, labels = tuple(torch.from_numpy(array) for array in part.inputs), torch.from_numpy(part.labels)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if sum(tensor.nbytes for tensor in inputs) < free / 2:
+            inputs, labels = tuple(tensor.to(device) for tensor in inputs), labels.to(device)
+    return Placed(inputs, labels, device)
+
+
+def shuffled_batches(placed: Placed, size: int, *, seed: int, epoch: int, world: World = ALONE) -> Iterator[Batch]:
+    """One epoch in random order, drawn from (seed, epoch) alone, so that any epoch can be repeated.
+
+    Each process of `world` takes `size` of every `size * world.size` samples, so that together they step on the
+    batches that one process would with a batch that much larger. Batches are full; what is left over sits out this
+    epoch (batch norm cannot take a batch of one).
+    """
+    import torch
+
+    order = torch.from_numpy(permutation(len(placed), seed, f"training epoch {epoch}"))
+    size = batch_size(len(placed), size, world)
+    stride = size * world.size
+    for start in range(world.rank * size, len(order) // stride * stride, stride):
+        yield placed.batch(order[start : start + size])
+
+
+def batch_size(samples: int, size: int, world: World = ALONE) -> int:
+    """`size`, or what there is for each process of `world`."""
+    return max(1, min(size, samples // world.size))
+
+
+def batches_per_epoch(samples: int, size: int, world: World = ALONE) -> int:
+    """How many batches shuffled_batches gives each process."""
+    return samples // (batch_size(samples, size, world) * world.size)
+
+
+def ordered_batches(placed: Placed, size: int, world: World = ALONE) -> Iterator[Batch]:
+    """All samples in order, the last batch as short as it comes; each process of `world` gets its share of batches."""
+    import torch
+
+    starts = range(0, len(placed), size)
+    for start in starts[world.rank :: world.size]:
+        yield placed.batch(torch.arange(start, min(start + size, len(placed))))

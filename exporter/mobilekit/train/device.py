@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-def resolve_device(name: str) -> torch.device:
-    """The device called `name`; auto is CUDA, then MPS, then the CPU.
+def resolve_device(name: str, index: int = 0) -> torch.device:
+    """The device called `name`, of several the one at `index`; auto is CUDA, then MPS, then the CPU.
 
     Raises UnknownName for another name, SetupError for a device that this machine or this torch lacks.
     """
@@ -32,7 +32,12 @@ def resolve_device(name: str) -> torch.device:
         raise SetupError(
             f"device {name!r} is not available (have: {have})", hint="--device auto takes the best there is"
         )
-    return torch.device(name)
+    if name == "cuda" and index >= torch.cuda.device_count():
+        raise SetupError(
+            f"process {index} of this machine needs a GPU of its own; there are {torch.cuda.device_count()}",
+            hint="torchrun --nproc-per-node at most that many",
+        )
+    return torch.device(name, index) if name == "cuda" else torch.device(name)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from mobilekit.errors import DataError
-from mobilekit.files import storage_errors
+from mobilekit.files import storage_errors, write_atomically
 from mobilekit.spec.base import Spec
 
 METRICS = "metrics.jsonl"
@@ -28,10 +28,14 @@ class EpochMetrics(Spec):
     seconds: float
 
 
-def start_metrics(folder: Path) -> None:
-    """An empty metrics.jsonl, whatever was there before."""
-    with storage_errors(folder):
-        (folder / METRICS).write_bytes(b"")
+def rank(metrics: EpochMetrics) -> tuple[float, float]:
+    """What makes an epoch better than another: validation top-1, of equals the lower loss."""
+    return metrics.val_top1, -metrics.val_loss
+
+
+def start_metrics(folder: Path, history: tuple[EpochMetrics, ...] = ()) -> None:
+    """metrics.jsonl with `history` alone, whatever was there before. Raises StorageError."""
+    write_atomically(folder / METRICS, "".join(f"{one.model_dump_json()}\n" for one in history))
 
 
 def append_metrics(folder: Path, metrics: EpochMetrics) -> None:

@@ -1,7 +1,7 @@
 """A training run, from first batch to run card. Refuses to go on after a loss that is not finite.
 
-The folder is usable at any moment: weights are replaced whole, and before the card that names them. Ctrl-C keeps the
-best weights so far, or the current ones when no epoch was completed.
+The folder is usable at any moment (see keeper.py). Ctrl-C keeps the best weights so far, or the current ones when no
+epoch was completed; `resume` goes on after the last completed epoch, to the same bits on one CPU process.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mobilekit.errors import MobilekitError, ModelError
-from mobilekit.files import sha256, storage_errors
-from mobilekit.model.run import RunCard, write_run_card
+from mobilekit.errors import DataError, ModelError
+from mobilekit.model.run import RunCard
 from mobilekit.model.weights import load_weights
 from mobilekit.progress import SILENT, Progress
-from mobilekit.spec.recipe import TrainSpec
-from mobilekit.train.checkpoint import BEST, LAST, save_checkpoint
-from mobilekit.train.data import TrainingData
+from mobilekit.spec.train import TrainSpec
+from mobilekit.train.checkpoint import BEST, State, load_state
+from mobilekit.train.data import TrainingData, place
 from mobilekit.train.device import resolve_device, suitable_threads
-from mobilekit.train.loop import Loop, Score
-from mobilekit.train.metrics import EpochMetrics, append_metrics, start_metrics
-from mobilekit.train.optim import make_optimizer
+from mobilekit.train.distributed import World, joined, launched
+from mobilekit.train.keeper import Folder, History, Keeper, Spectator
+from mobilekit.train.loop import Loop, make_loop
+from mobilekit.train.metrics import EpochMetrics, rank
+from mobilekit.train.tally import Score
 
 if TYPE_CHECKING:
     import torch
@@ -48,6 +49,7 @@ def train(
     *,
     device: str = "auto",
     card: RunCard,
+    resume: bool = False,
     progress: Progress = SILENT,
 ) -> TrainResult:
     """Train `module` and leave a run in `run_dir`; the module ends on the CPU, in eval mode, with the best weights.
@@ -55,38 +57,56 @@ def train(
     `card` says what the caller knows (model, data, environment, created); what is measured is filled in. The best
     epoch is that with the highest validation top-1, of equals the one with the lower loss. The test part is used once,
     at the end, with the best weights. The caller's random state is left as it was. On the CPU the same seed gives
-    the same bits. Raises ModelError (the model does not fit the data, or its loss is not finite), SetupError,
-    StorageError; KeyboardInterrupt passes through after the folder is put in order.
+    the same bits. With `resume` the run's newest whole checkpoint is gone on from, if there is one. Under torchrun
+    every process calls this; the leader writes, and all see the same folder.
+
+    Raises ModelError (the model does not fit the data, or its loss is not finite), UsageError for options that do not
+    fit them, DataError when every checkpoint is damaged, SetupError, StorageError; KeyboardInterrupt passes through
+    after the folder is put in order.
     """
-    target = resolve_device(device)
+    world = launched()
+    target = resolve_device(device, world.local)
+    state = _state_of(run_dir, progress) if resume else None
     values = spec.batch_size * sum(array[0].size for array in data.train.inputs)
-    with _own_randomness(target), suitable_threads(values):
-        module.to(target)
-        loop = Loop(module, data, spec, make_optimizer(module, spec), target)
-        loop.check_fits()
-        keeper = _Keeper(run_dir, _opening_card(card, data, spec, target))
-        keeper.open()
-        try:
-            _all_epochs(loop, keeper, progress)
-            load_weights(module, run_dir / BEST)
-            keeper.complete(loop.score(data.test))
-        except BaseException as error:
-            keeper.interrupted(module, error)
-            raise
+    with joined(world, target), _own_randomness(target), suitable_threads(values):
+        loop = make_loop(module, data, spec, target, world)
+        if state is not None:
+            loop.restore(state)
+        opening = _opening_card(card, data, spec, target, world)
+        keeper: Keeper = Folder(run_dir, opening, loop.best_module, progress) if world.leads else Spectator(opening)
+        with keeper.opened(state.history if state else ()):
+            _all_epochs(loop, data, keeper, state.history if state else (), progress)
+            world.wait()
+            load_weights(loop.best_module, run_dir / BEST)
+            keeper.complete(loop.score(place(data.test, target)))
+        if loop.average is not None:
+            module.load_state_dict(loop.best_module.state_dict())
         module.to("cpu").eval()
     return TrainResult(run_dir, keeper.card, run_dir / BEST)
 
 
-def _all_epochs(loop: Loop, keeper: _Keeper, progress: Progress) -> None:
-    spec, data = loop.spec, loop.data
-    with progress.task(f"training on {data.source}", total=spec.epochs * loop.batches) as task:
-        for epoch in range(1, spec.epochs + 1):
+def _all_epochs(loop: Loop, data: TrainingData, keeper: Keeper, history: History, progress: Progress) -> None:
+    spec, validation = loop.spec, place(data.validation, loop.device)
+    shown = progress if loop.world.leads else SILENT
+    with shown.task(f"training on {data.source}", total=spec.epochs * loop.batches) as task:
+        task.advance(len(history) * loop.batches)
+        for epoch in range(len(history) + 1, spec.epochs + 1):
+            if _waited_enough(history, spec):
+                task.advance((spec.epochs - len(history)) * loop.batches)
+                return
             start = time.perf_counter()
             trained = loop.train_epoch(epoch, task)
-            validated = loop.score(data.validation)
-            metrics = _metrics(loop, epoch, trained, validated, time.perf_counter() - start)
-            keeper.keep(loop.module, metrics)
+            validated = loop.score(validation)
+            history = (*history, _metrics(loop, epoch, trained, validated, time.perf_counter() - start))
+            keeper.keep(loop, history)
             task.say(f"epoch {epoch}/{spec.epochs}  loss {trained.loss:.3f}  validation {validated.top1:.1%}")
+
+
+def _waited_enough(history: History, spec: TrainSpec) -> bool:
+    """Whether the best epoch lies `patience` epochs back."""
+    if spec.patience is None or not history:
+        return False
+    return len(history) - max(history, key=rank).epoch >= spec.patience
 
 
 def _metrics(loop: Loop, epoch: int, trained: Score, validated: Score, seconds: float) -> EpochMetrics:
@@ -108,77 +128,26 @@ def _metrics(loop: Loop, epoch: int, trained: Score, validated: Score, seconds: 
         ) from error
 
 
-class _Keeper:
-    """The run folder: what is written to it, and when."""
-
-    def __init__(self, folder: Path, card: RunCard) -> None:
-        self.folder, self.card = folder, card
-        self._best: tuple[float, float] | None = None
-
-    def open(self) -> None:
-        with storage_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for name in (BEST, LAST):  # of an earlier run in the same folder
-                (self.folder / name).unlink(missing_ok=True)
-        start_metrics(self.folder)
-        write_run_card(self.folder, self.card)
-
-    def keep(self, module: nn.Module, metrics: EpochMetrics) -> None:
-        """Record an epoch: weights, then its line, then the card."""
-        rank = (metrics.val_top1, -metrics.val_loss)
-        better = self._best is None or rank > self._best
-        save_checkpoint(self.folder, module, *((BEST, LAST) if better else (LAST,)))
-        append_metrics(self.folder, metrics)
-        changes: dict[str, Any] = {
-            "epochs_done": metrics.epoch,
-            "seconds": (self.card.seconds or 0.0) + metrics.seconds,
-        }
-        if better:
-            self._best = rank
-            changes |= {"best_epoch": metrics.epoch, "val_top1": metrics.val_top1, "weights_sha256": self._hash()}
-        self._write(changes)
-
-    def complete(self, test: Score) -> None:
-        self._write({"status": "complete", "test_top1": test.top1, "test_samples": test.samples})
-
-    def interrupted(self, module: nn.Module, error: BaseException) -> None:
-        """Put the folder in order after `error`. A failure to do so does not hide `error`.
-
-        Without a completed epoch the current weights are kept, unless the model itself is what failed.
-        """
-        changes: dict[str, Any] = {"status": "interrupted"}
-        with contextlib.suppress(MobilekitError, OSError):
-            if self._best is None and not isinstance(error, Exception):
-                save_checkpoint(self.folder, module, BEST, LAST)
-                changes["weights_sha256"] = self._hash()
-            self._write(changes)
-
-    def _hash(self) -> str:
-        return sha256(self.folder / BEST)
-
-    def _write(self, changes: dict[str, Any]) -> None:
-        self.card = self.card.model_copy(update=changes)
-        write_run_card(self.folder, self.card)
+def _state_of(run_dir: Path, progress: Progress) -> State | None:
+    state = load_state(run_dir, progress)
+    if state is not None and not (run_dir / BEST).is_file():
+        raise DataError(
+            f"{run_dir} has checkpoints but no {BEST}", hint="the file was removed; train anew, with --force"
+        )
+    return state
 
 
-def _opening_card(card: RunCard, data: TrainingData, spec: TrainSpec, device: torch.device) -> RunCard:
+def _opening_card(card: RunCard, data: TrainingData, spec: TrainSpec, device: torch.device, world: World) -> RunCard:
     return card.model_copy(
         update={
             "seed": spec.seed,
             "train": spec,
             "epochs_planned": spec.epochs,
-            "epochs_done": 0,
-            "status": "running",
-            "best_epoch": None,
-            "val_top1": None,
-            "test_top1": None,
             "train_samples": len(data.train),
             "val_samples": len(data.validation),
-            "test_samples": None,
             "weights": BEST,
-            "weights_sha256": None,
             "device": str(device),
-            "seconds": None,
+            "processes": world.size,
         }
     )
 
