@@ -22,6 +22,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import model_validator
 
 from mobilekit import environment
+from mobilekit.errors import SetupError
 from mobilekit.spec.base import Spec
 
 Status = Literal["ok", "missing", "broken", "unavailable-here"]
@@ -265,10 +266,28 @@ def _machine() -> Iterator[Finding]:
         status="ok",
         detail=f"{machine.processor}, {machine.cores} usable cores, {machine.memory_bytes / 1e9:.1f} GB{features}",
     )
+    yield _espeak()
     yield _folder("this folder", Path.cwd())
     from mobilekit.data.torchvision_sets import data_root
 
     yield _folder("data cache", data_root())
+
+
+def _espeak() -> Finding:
+    """Only the data set spoken-words needs it, so that its absence is no fault."""
+    from mobilekit.data.espeak import INSTALL, espeak_version
+
+    try:
+        version = espeak_version()
+    except SetupError as error:
+        return Finding(area="tool", name="espeak-ng", status="broken", detail=error.message, cure=INSTALL)
+    return Finding(
+        area="tool",
+        name="espeak-ng",
+        status="ok" if version else "unavailable-here",
+        detail=version or "not installed; only the data set spoken-words needs it",
+        cure=None if version else INSTALL,
+    )
 
 
 def _folder(name: str, folder: Path) -> Finding:

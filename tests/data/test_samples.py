@@ -168,7 +168,7 @@ def test_tensors_that_do_not_fit(split: Tensors, match: str) -> None:
 
 
 def test_images_and_tensors_are_not_mistaken_for_each_other() -> None:
-    with pytest.raises(SpecError, match="no image preprocessing"):
+    with pytest.raises(SpecError, match="has no preprocessing"):
         materialize(subset(open_dataset("digits").split("test"), 2, seed=0), IMAGE, None)
     with pytest.raises(SpecError, match="must be an image"):
         materialize_pixels(Subset(Labelled(np.zeros((1, 3))), (0,)), GREY)

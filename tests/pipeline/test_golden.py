@@ -11,7 +11,8 @@ from PIL import Image
 from mobilekit.bundle.manifest import Artifact
 from mobilekit.data import generated
 from mobilekit.pipeline.golden import COUNT, write_golden
-from mobilekit.spec import ImagePreprocess, Resize, TensorSpec
+from mobilekit.preprocess import audio_features, decode_audio
+from mobilekit.spec import AudioPreprocess, ImagePreprocess, Resize, TensorSpec
 
 IMAGE = TensorSpec(name="image", shape=(1, 3, 6, 5))
 SCORES = TensorSpec(name="scores", shape=(1, 2))
@@ -54,6 +55,20 @@ def test_the_first_samples_all_the_way(tmp_path: Path) -> None:
         encoded = (tmp_path / sample.encoded.file).read_bytes()
         pixels = np.asarray(Image.open(io.BytesIO(encoded)))
         assert pixels.tobytes() == (tmp_path / sample.pixels.file).read_bytes()
+
+
+def test_a_sound_all_the_way(tmp_path: Path) -> None:
+    spec = AudioPreprocess(clip_samples=400, window_samples=200, hop_samples=100, fft_size=256, mels=8, fmin=60.0)
+    inputs = (TensorSpec(name="features", shape=(1, 3, 8)),)
+    samples = generated(inputs, 3, 0, spec)
+    for index, sample in enumerate(write_golden(tmp_path, samples, inputs, [], {})):
+        assert sample.pixels is None and sample.encoded is not None and sample.waveform is not None
+        assert (sample.waveform.shape, sample.input_max_abs_error) == ((400,), 1e-4)
+        encoded = (tmp_path / sample.encoded.file).read_bytes()
+        waveform = np.frombuffer((tmp_path / sample.waveform.file).read_bytes(), "<f4")
+        assert sample.encoded.file.endswith("sound.wav") and (decode_audio(encoded, spec, name="x") == waveform).all()
+        given = np.frombuffer((tmp_path / sample.inputs[0].file).read_bytes(), "<f4").reshape(1, 3, 8)
+        assert (given == samples.one(index)[0]).all() and (given == audio_features(waveform, spec)).all()
 
 
 def test_tensors_have_no_image(tmp_path: Path) -> None:

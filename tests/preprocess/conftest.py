@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,3 +20,12 @@ def photos() -> list[Path]:
     if not found:
         pytest.skip("no photographs: set MOBILEKIT_SHARED to the folder that holds data/photos")
     return found
+
+
+@pytest.fixture(scope="session")
+def plain_audio() -> dict[str, Any]:
+    """The code of docs/audio-preprocessing.md, run."""
+    page = (REPOSITORY / "docs/audio-preprocessing.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec("\n".join(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)), names)
+    return names

@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 
 from mobilekit.environment import Environment
 from mobilekit.spec.base import Spec
-from mobilekit.spec.image import ImagePreprocess
+from mobilekit.spec.preprocess import Preprocess
+from mobilekit.spec.stream import Streaming
 from mobilekit.spec.tensor import DType, TensorSpec
 
 SCHEMA_VERSION: Final = 1
@@ -52,9 +53,9 @@ class ModelEntry(Spec):
     source: str = Field(
         description="how the model was named: a zoo name, a path, package.module:build, torchvision:..."
     )
-    task: Literal["image-classification", "tensor"] = Field(
+    task: Literal["image-classification", "audio-classification", "tensor"] = Field(
         default="tensor",
-        description="image-classification: the first output is (batch, classes), the highest value is the class",
+        description="…-classification: the first output is (batch, classes), the highest value is the class",
     )
     parameters: Count = Field(description="number of weights, not bytes")
     recipe_sha256: Sha256 | None = None
@@ -227,13 +228,16 @@ class GoldenOutput(Spec):
 
 
 class GoldenSample(Spec):
-    """One sample all the way: encoded image -> decoded pixels -> tensors -> outputs."""
+    """One sample all the way: encoded image or sound -> decoded pixels or waveform -> tensors -> outputs."""
 
     id: str
     label: Count | None = Field(default=None, description="index into labels.txt; null when not known")
-    encoded: FileEntry | None = Field(default=None, description="as a camera or file gives it")
+    encoded: FileEntry | None = Field(default=None, description="as a camera, a microphone or a file gives it")
     pixels: GoldenTensor | None = Field(
         default=None, description="decoded, oriented, uint8 (H, W, C), before colour order"
+    )
+    waveform: GoldenTensor | None = Field(
+        default=None, description="decoded, mono, at the model's rate, cut or padded: float32 (clip_samples), unframed"
     )
     inputs: tuple[GoldenTensor, ...]
     input_max_abs_error: Annotated[float, Field(ge=0)] = Field(
@@ -242,17 +246,32 @@ class GoldenSample(Spec):
     outputs: tuple[GoldenOutput, ...]
 
 
+class WholeForm(FileEntry):
+    """The eager program that takes a whole sample: what the streaming artifacts are held against. It is not shipped."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class StreamEntry(Streaming):
+    """How an app feeds the artifacts: piece by piece, each call's states handed to the next (docs/streaming.md)."""
+
+    whole: WholeForm
+
+
 class Manifest(Spec):
     """bundle.json."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     created: Timestamp = Field(description="UTC, for example 2026-11-21T01:17:00Z")
     model: ModelEntry
-    preprocess: ImagePreprocess | None = Field(
-        default=None, description="from an encoded image to the one input; null: the app makes the tensors itself"
+    preprocess: Preprocess | None = Field(
+        default=None,
+        description="from an encoded image or sound to the one input; null: the app makes the tensors itself",
     )
     inputs: tuple[TensorSpec, ...] = Field(description="of the model; artifacts have the same ones in the same order")
     outputs: tuple[TensorSpec, ...]
+    stream: StreamEntry | None = Field(default=None, description="null: each call takes a whole sample")
     labels: FileEntry | None = Field(default=None, description="UTF-8, line i (from 0) names class i, lines end in LF")
     artifacts: tuple[Artifact, ...]
     calibration: Calibration | None = Field(default=None, description="null when nothing was quantized statically")
@@ -279,6 +298,11 @@ class Manifest(Spec):
         """The artifacts that are meant for a phone."""
         return tuple(artifact for artifact in self.artifacts if artifact.ship)
 
+    @property
+    def sample_inputs(self) -> tuple[TensorSpec, ...]:
+        """The tensors of one whole sample, as data sets and golden samples hold it."""
+        return self.stream.whole.inputs if self.stream else self.inputs
+
     def files(self) -> tuple[FileEntry, ...]:
         """Every file that the manifest vouches for."""
         golden = [
@@ -287,8 +311,10 @@ class Manifest(Spec):
             for entry in (
                 *((sample.encoded,) if sample.encoded else ()),
                 *((sample.pixels,) if sample.pixels else ()),
+                *((sample.waveform,) if sample.waveform else ()),
                 *sample.inputs,
                 *(tensor for output in sample.outputs for tensor in output.outputs),
             )
         ]
-        return (*self.artifacts, *((self.labels,) if self.labels else ()), *self.reports, *golden)
+        whole = (self.stream.whole,) if self.stream else ()
+        return (*self.artifacts, *whole, *((self.labels,) if self.labels else ()), *self.reports, *golden)

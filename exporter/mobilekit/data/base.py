@@ -9,31 +9,37 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mobilekit.progress import SILENT, Progress
+
 Array = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
+Waveform = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
-Kind = Literal["image", "tensor"]
+Kind = Literal["image", "audio", "tensor"]
 Which = Literal["train", "test"]
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One sample: an encoded image, decoded pixels, or tensors that are model inputs already.
+    """One sample: an encoded image or sound, decoded pixels, a waveform, or tensors that are model inputs already.
 
-    `pixels` is uint8 (H, W, 3), RGB. `tensors` has a leading batch dimension of 1 each; `names` says which model
-    inputs they are where the data set knows, else they are in the order of the model's inputs.
+    `pixels` is uint8 (H, W, 3), RGB. `waveform` is float32 (n,), mono, at the model's sampling rate. `tensors` has a
+    leading batch dimension of 1 each; `names` says which model inputs they are where the data set knows, else they
+    are in the order of the model's inputs.
     """
 
     id: str
     label: int | None
     encoded: bytes | None = None
     pixels: Pixels | None = None
+    waveform: Waveform | None = None
     tensors: tuple[Array, ...] = ()
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if (self.encoded is not None) + (self.pixels is not None) + bool(self.tensors) != 1:
-            raise ValueError(f"sample {self.id}: exactly one of encoded, pixels and tensors must be given")
+        given = [one is not None for one in (self.encoded, self.pixels, self.waveform)]
+        if sum(given) + bool(self.tensors) != 1:
+            raise ValueError(f"sample {self.id}: exactly one of encoded, pixels, waveform and tensors must be given")
         if self.names and len(self.names) != len(self.tensors):
             raise ValueError(f"sample {self.id}: {len(self.names)} names for {len(self.tensors)} tensors")
 
@@ -58,7 +64,7 @@ class Split(Protocol):
         """The sample's id, without reading the sample."""
 
     def labels_of(self) -> Labels | None:
-        """int64 (N,), without decoding any image; None when the split is unlabelled."""
+        """int64 (N,), without decoding anything; None when the split is unlabelled."""
 
 
 class Dataset(Protocol):
@@ -125,3 +131,4 @@ class Request:
     root: Any
     seed: int
     labels: Sequence[str] | None
+    progress: Progress = SILENT

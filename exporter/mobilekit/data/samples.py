@@ -11,12 +11,14 @@ from typing import Literal
 
 import numpy as np
 
-from mobilekit.data.base import Array, Labels, Pixels, Sample
+from mobilekit.data.base import Array, Labels, Pixels, Sample, Waveform
 from mobilekit.data.subset import Subset
 from mobilekit.errors import DataError, Problem, SpecError
-from mobilekit.preprocess import decode_image, normalize, to_pixels
+from mobilekit.preprocess import audio_features, decode_audio, decode_image, normalize, to_clip, to_pixels
 from mobilekit.progress import SILENT, Progress
+from mobilekit.spec.audio import AudioPreprocess
 from mobilekit.spec.image import ImagePreprocess
+from mobilekit.spec.preprocess import Preprocess
 from mobilekit.spec.tensor import TensorSpec
 
 Corrupt = Literal["refuse", "skip"]
@@ -35,7 +37,7 @@ class Samples:
     ids: tuple[str, ...]
     skipped: tuple[str, ...]
     subset: Subset
-    preprocess: ImagePreprocess | None
+    preprocess: Preprocess | None
     whole: bool = False
 
     def __len__(self) -> int:
@@ -63,15 +65,22 @@ class Samples:
         return tuple(array[index : index + 1] for array in self.inputs)
 
     def encoded(self, index: int) -> bytes | None:
-        """The image file's bytes; None when the data set does not hold files. Read again on each call."""
+        """The file's bytes; None when the data set does not hold files. Read again on each call."""
         return self._sample(index).encoded
 
     def pixels(self, index: int) -> Pixels | None:
         """The decoded image, uint8 (H, W, 3), before colour conversion; None for samples that are no images."""
         sample = self._sample(index)
-        if sample.encoded is None or self.preprocess is None:
+        if sample.encoded is None or not isinstance(self.preprocess, ImagePreprocess):
             return sample.pixels
         return decode_image(sample.encoded, self.preprocess, name=sample.id)
+
+    def waveform(self, index: int) -> Waveform | None:
+        """The decoded sound, float32 (clip_samples,), before framing; None for samples that are no sounds."""
+        sample = self._sample(index)
+        if sample.tensors or not isinstance(self.preprocess, AudioPreprocess):
+            return None
+        return _waveform(sample, self.preprocess)
 
     def _sample(self, index: int) -> Sample:
         return self.subset.split[self.subset.indices[index]]
@@ -80,12 +89,12 @@ class Samples:
 def materialize(
     subset: Subset,
     inputs: Sequence[TensorSpec],
-    preprocess: ImagePreprocess | None,
+    preprocess: Preprocess | None,
     *,
     corrupt: Corrupt = "refuse",
     progress: Progress = SILENT,
 ) -> Samples:
-    """Read `subset` as the model's `inputs`.
+    """Read `subset` as the model's `inputs`: images and sounds go through `preprocess`, tensors stay as they are.
 
     Raises DataError naming the file for one that cannot be read (`corrupt="skip"` leaves it out and names it in
     `skipped`), and SpecError when a sample does not fit the inputs.
@@ -189,15 +198,27 @@ def _decoded(sample: Sample, preprocess: ImagePreprocess) -> Pixels:
     return sample.pixels
 
 
-def _model_inputs(
-    sample: Sample, inputs: Sequence[TensorSpec], preprocess: ImagePreprocess | None
-) -> tuple[Array, ...]:
+def _waveform(sample: Sample, preprocess: AudioPreprocess) -> Waveform:
+    """float32 (clip_samples,) of a sample that is a sound. Raises DataError naming a file that cannot be decoded."""
+    if sample.encoded is not None:
+        return decode_audio(sample.encoded, preprocess, name=sample.id)
+    if sample.waveform is None:
+        allowed = "must be a sound, since the model has audio preprocessing"
+        raise SpecError("data", [Problem(sample.id, "an image", allowed)])
+    return to_clip(sample.waveform, preprocess)
+
+
+def _model_inputs(sample: Sample, inputs: Sequence[TensorSpec], preprocess: Preprocess | None) -> tuple[Array, ...]:
     """The sample as one array per input, each (1, ...) and of the input's dtype. Raises SpecError."""
     if sample.tensors:
         tensors = _in_order(sample, inputs)
     elif preprocess is None:
-        allowed = "must be tensors, since the model has no image preprocessing"
-        raise SpecError("data", [Problem(sample.id, "an image", allowed)], hint="give recipe.toml a [preprocess] table")
+        allowed = "must be tensors, since the model has no preprocessing"
+        raise SpecError(
+            "data", [Problem(sample.id, "an image or a sound", allowed)], hint="give recipe.toml a [preprocess] table"
+        )
+    elif isinstance(preprocess, AudioPreprocess):
+        tensors = (audio_features(_waveform(sample, preprocess), preprocess, name=sample.id),)
     else:
         tensors = (normalize(to_pixels(_decoded(sample, preprocess), preprocess)[np.newaxis], preprocess),)
     problems = _misfits(sample.id, inputs, tensors)

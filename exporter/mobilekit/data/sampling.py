@@ -8,12 +8,15 @@ tells nothing about the split it was drawn from.
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
+import numpy.typing as npt
 
 from mobilekit.data.base import Labels
 
 TEST_FRACTION = 0.2
+Doubles = npt.NDArray[np.float64]
 
 
 def bits(n: int, seed: int, purpose: str) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
@@ -21,6 +24,18 @@ def bits(n: int, seed: int, purpose: str) -> np.ndarray[tuple[int], np.dtype[np.
     entropy = int.from_bytes(hashlib.sha256(f"{purpose}:{seed}".encode()).digest())
     words: np.ndarray[tuple[int], np.dtype[np.uint64]] = np.random.PCG64(entropy).random_raw(n)
     return words
+
+
+def uniform(shape: tuple[int, ...], seed: int, purpose: str) -> Doubles:
+    """float64 in [0, 1) of `shape`, from the 53 upper bits of each word."""
+    return ((bits(math.prod(shape), seed, purpose) >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(shape)
+
+
+def normal(shape: tuple[int, ...], seed: int, purpose: str) -> Doubles:
+    """Standard normal float64 of `shape` (Box and Muller, 1958)."""
+    first, second = uniform((2, *shape), seed, purpose)
+    drawn: Doubles = np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * np.pi * second)
+    return drawn
 
 
 def permutation(n: int, seed: int, purpose: str) -> Labels:

@@ -19,7 +19,7 @@ import numpy as np
 
 from mobilekit.data.arrays import ImageArray
 from mobilekit.data.base import Dataset, Request, TwoSplits
-from mobilekit.errors import DataError, DownloadError, StorageError
+from mobilekit.errors import DataError, DownloadError, MobilekitError
 from mobilekit.files import storage_errors
 from mobilekit.quiet import quiet
 
@@ -82,22 +82,43 @@ def _load(name: str, published: Published, root: Path, *, train: bool) -> Any:
     """torchvision's data set object; it downloads and unpacks only what is missing."""
     from torchvision import datasets
 
+    folder = root / published.folder
     try:
-        with storage_errors(root):
+        with download_errors(name, folder, published.archives):
             root.mkdir(parents=True, exist_ok=True)
-            with quiet(), _impatient():
+            with quiet():
                 return getattr(datasets, published.dataset)(root, train=train, download=True)
-    except StorageError:
+    except DownloadError as error:
+        if published.unpacked and all((root / file).exists() for file in published.unpacked):
+            raise _damaged(name, folder, error.__cause__ or error) from error
+        raise
+
+
+@contextlib.contextmanager
+def download_errors(name: str, folder: Path, archives: tuple[str, ...]) -> Iterator[None]:
+    """Tell what goes wrong while torchvision fetches `archives` into `folder`; a server that stays silent is left.
+
+    Raises DownloadError saying where to put the files by hand, DataError for damaged ones, StorageError.
+    """
+    try:
+        with storage_errors(folder), _impatient():
+            yield
+    except MobilekitError:
         raise
     except Exception as error:
-        there = published.unpacked and all((root / file).exists() for file in published.unpacked)
-        if there or not isinstance(error, RuntimeError | OSError | HTTPException | EOFError):
-            damaged = f"{name}: the files in {root / published.folder} are damaged: {_last_line(error)}"
-            raise DataError(damaged, hint="delete that folder; the next run downloads it again") from error
+        if not isinstance(error, RuntimeError | OSError | HTTPException | EOFError):
+            raise _damaged(name, folder, error) from error
         raise DownloadError(
             f"{name} could not be downloaded: {_last_line(error)}",
-            hint=f"put {', '.join(published.archives)} into {(root / published.folder).resolve()} by hand",
+            hint=f"put {', '.join(archives)} into {folder.resolve()} by hand",
         ) from error
+
+
+def _damaged(name: str, folder: Path, error: BaseException) -> DataError:
+    return DataError(
+        f"{name}: the files in {folder} are damaged: {_last_line(error)}",
+        hint="delete that folder; the next run downloads it again",
+    )
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from mobilekit.model import ModelSource
 from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES
 from mobilekit.pipeline.exporting import ExportOptions, export_source
 from mobilekit.progress import SILENT, Progress
-from mobilekit.spec import DataSpec, ImagePreprocess, Recipe
+from mobilekit.spec import DataSpec, Preprocess, Recipe
 from mobilekit.spec.load import validate_recipe
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def export(
     dynamic_batch: int | None = None,
     data: str | DataSpec | Dataset | None = None,
     corrupt: Corrupt = "refuse",
-    preprocess: ImagePreprocess | None = None,
+    preprocess: Preprocess | None = None,
     labels: Sequence[str] | None = None,
     trained: bool = True,
     threads: int | None = None,
@@ -54,7 +54,8 @@ def export(
     `data`: a data set's name ("digits", "imagefolder:photos"), a DataSpec, which says also how many samples, or a
     Dataset. Its train split calibrates int8, its test split measures accuracy. Without it random input does both, and
     the bundle says so. `corrupt`: what happens to samples that cannot be read, "refuse" or "skip".
-    `preprocess`, `labels`: what turns an image into the input, and names the classes; both go into the bundle.
+    `preprocess`, `labels`: what turns an image or a sound into the input, and names the classes; both go into the
+    bundle.
     `trained` false says that the weights are random, so that accuracy is not judged.
 
     The module is left as it was, in training or eval mode. A check that fails does not raise: look at
@@ -137,7 +138,7 @@ def _recipe(
     example: Tensors,
     input_names: Sequence[str] | None,
     dynamic_batch: int | None,
-    preprocess: ImagePreprocess | None,
+    preprocess: Preprocess | None,
     labels: Sequence[str] | None,
 ) -> Recipe:
     names = input_names or (["input"] if len(example) == 1 else [f"input{index}" for index in range(len(example))])
@@ -154,7 +155,7 @@ def _recipe(
         )
     raw = {
         "name": name,
-        "task": "image-classification" if preprocess else "tensor",
+        "task": f"{preprocess.kind}-classification" if preprocess else "tensor",
         "inputs": inputs,
         "preprocess": preprocess,
         "labels": None if labels is None else tuple(labels),

@@ -60,17 +60,28 @@ class Evidence:
         )
 
 
-def find(recipe: Recipe, spec: DataSpec | None, dataset: Dataset | None = None) -> Dataset | None:
+def find(
+    recipe: Recipe, spec: DataSpec | None, dataset: Dataset | None = None, progress: Progress = SILENT
+) -> Dataset | None:
     """The data set to use, before anything that takes long: `dataset`, else the one that `spec` names; None without.
 
     Raises UnknownName, DataError and DownloadError.
     """
     if dataset is None and spec is not None:
-        dataset = open_dataset(spec.name, seed=spec.seed, labels=recipe.labels)
-    if dataset is not None and dataset.kind == "image" and recipe.preprocess is None:
+        dataset = open_dataset(spec.name, seed=spec.seed, labels=recipe.labels, progress=progress)
+    if dataset is None or dataset.kind == "tensor":
+        return dataset
+    holds = {"image": "images", "audio": "sounds"}
+    found = holds[dataset.kind]
+    if recipe.preprocess is None:
         raise DataError(
-            f"{dataset.name} holds images, and the model {recipe.name!r} says nothing about preprocessing",
+            f"{dataset.name} holds {found}, and the model {recipe.name!r} says nothing about preprocessing",
             hint="write a recipe.toml with a [preprocess] table beside the model (docs/recipes.md)",
+        )
+    if recipe.preprocess.kind != dataset.kind:
+        raise DataError(
+            f"{dataset.name} holds {found}, and the model {recipe.name!r} takes {holds[recipe.preprocess.kind]}",
+            hint="choose other data with --data; mobilekit list datasets shows what there is",
         )
     return dataset
 

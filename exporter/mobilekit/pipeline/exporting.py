@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mobilekit.bundle import Bundle
-from mobilekit.bundle.manifest import Artifact, Manifest, ModelEntry
+from mobilekit.bundle.manifest import Artifact, Manifest, ModelEntry, StreamEntry
 from mobilekit.bundle.write import entry_for, utc_now, write_labels, write_manifest
 from mobilekit.capture import Captured, capture, captured_program
 from mobilekit.data import Dataset
@@ -24,10 +24,20 @@ from mobilekit.pipeline.golden import write_golden
 from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, bench_all, threads_for, verify_all
 from mobilekit.pipeline.start import load_torch
 from mobilekit.pipeline.storage import storing
+from mobilekit.pipeline.streaming import (
+    calibration_calls,
+    capture_stream,
+    chosen_stream,
+    feed_of,
+    for_quantizing,
+    stream_entry,
+    stream_note,
+    write_whole,
+)
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize import quantize, scheme
 from mobilekit.report import write_reports
-from mobilekit.spec import DataSpec
+from mobilekit.spec import DataSpec, StreamSpec
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +55,7 @@ class ExportOptions:
     threads: int | None = None
     bench: bool = True
     force: bool = False
+    form: Literal["stream", "whole"] | None = None
 
 
 def export_source(
@@ -63,12 +74,13 @@ def export_source(
     """
     options = options or ExportOptions()
     recipe = source.recipe
+    stream = chosen_stream(recipe, options.form)
     pairs = check_schemes(options.targets or recipe.export.targets, options.schemes or recipe.export.schemes)
     for target, _ in pairs:
         if (missing := target.missing()) is not None:
             raise MissingDependency(f"{target.name}: {missing}")
     with staged_folder(output, force=options.force) as folder:
-        _Export(source, folder, options, pairs, progress).run(dataset, example)
+        _Export(source, folder, options, pairs, stream, progress).run(dataset, example)
     return Bundle.load(output, check=False)
 
 
@@ -81,25 +93,32 @@ class _Export:
         folder: Path,
         options: ExportOptions,
         pairs: Sequence[tuple[Target, str]],
+        stream: StreamSpec | None,
         progress: Progress,
     ) -> None:
         self.source, self.folder, self.options, self.pairs, self.progress = source, folder, options, pairs, progress
+        self.stream = stream
         self.outputs: Outputs = {}
 
     def run(self, dataset: Dataset | None, example: Sequence[torch.Tensor] | None) -> None:
         spec = self.options.data or self.source.recipe.data
-        dataset = find(self.source.recipe, spec, dataset)
+        dataset = find(self.source.recipe, spec, dataset, self.progress)
         if dataset is None:
             self.progress.warn(NO_DATA)
         load_torch(self.progress)
-        captured = self._capture(example)
+        whole = captured = self._capture(example)
+        entry: StreamEntry | None = None
+        if self.stream is not None:
+            captured = capture_stream(self.source, self.stream, whole)
+            entry = stream_entry(self.stream, write_whole(self.folder, self._file("whole", FLOAT, ".pt2"), whole))
+        self.feed = feed_of(entry, whole.inputs, captured.outputs) if entry else None
         self.threads = threads_for(captured.inputs, self.options.threads)
-        evidence = self._evidence(captured, dataset, spec or _default_spec(dataset))
+        evidence = self._evidence(whole, dataset, spec or _default_spec(dataset))
         programs = self._programs(captured, evidence)
         eager = self._write_eager(captured)
         made = [self._lower(target, name, programs[name], captured) for target, name in self.pairs]
-        artifacts = self._measure(eager, made, evidence)
-        self._finish(captured, evidence, artifacts)
+        artifacts = self._measure(eager, made, evidence, entry)
+        self._finish(captured, evidence, artifacts, entry)
 
     def _capture(self, example: Sequence[torch.Tensor] | None) -> Captured:
         with self.progress.task(f"capturing {self.source.recipe.name}"):
@@ -126,9 +145,14 @@ class _Export:
         for name in {name for _, name in self.pairs if scheme(name).calibrated}:
             samples = evidence.calibration
             assert samples is not None
-            batches = (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
             with self.progress.task(f"quantizing to {name}"):
-                programs[name] = quantize(captured, batches, progress=self.progress).program
+                prepared = for_quantizing(captured)
+                batches = (
+                    calibration_calls(captured, samples, self.feed)
+                    if self.feed
+                    else (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
+                )
+                programs[name] = quantize(prepared, batches, progress=self.progress).program
         return programs
 
     def _file(self, target: str, name: str, suffix: str) -> str:
@@ -169,7 +193,9 @@ class _Export:
             delegation=lowered.delegation,
         )
 
-    def _measure(self, eager: Artifact, made: Sequence[Artifact], evidence: Evidence) -> tuple[Artifact, ...]:
+    def _measure(
+        self, eager: Artifact, made: Sequence[Artifact], evidence: Evidence, stream: StreamEntry | None
+    ) -> tuple[Artifact, ...]:
         test = evidence.test
         samples = [test.one(index) for index in range(len(test))]
         verified, self.outputs = verify_all(
@@ -179,13 +205,17 @@ class _Export:
             labels=None if test.labels is None else test.labels.tolist(),
             judged=self.source.trained and not evidence.generated,
             threads=self.threads,
+            stream=stream,
             progress=self.progress,
         )
         if not self.options.bench:
             return verified
-        return bench_all(self.folder, verified, samples[0], threads=self.threads, progress=self.progress)
+        timed = self.feed.first(samples[0]) if self.feed else samples[0]
+        return bench_all(self.folder, verified, timed, threads=self.threads, progress=self.progress)
 
-    def _finish(self, captured: Captured, evidence: Evidence, artifacts: tuple[Artifact, ...]) -> None:
+    def _finish(
+        self, captured: Captured, evidence: Evidence, artifacts: tuple[Artifact, ...], stream: StreamEntry | None
+    ) -> None:
         """Golden vectors, labels, reports, and bundle.json last."""
         source, recipe = self.source, self.source.recipe
         labels = write_labels(self.folder, evidence.labels) if evidence.labels else None
@@ -204,13 +234,16 @@ class _Export:
             preprocess=recipe.preprocess,
             inputs=captured.inputs,
             outputs=captured.outputs,
+            stream=stream,
             labels=labels,
             artifacts=artifacts,
             calibration=evidence.calibration_record(),
             test_data=evidence.test_record(),
-            golden=write_golden(self.folder, evidence.test, captured.inputs, artifacts, self.outputs),
+            golden=write_golden(
+                self.folder, evidence.test, stream.whole.inputs if stream else captured.inputs, artifacts, self.outputs
+            ),
             environment=describe(),
-            warnings=evidence.warnings,
+            warnings=(*evidence.warnings, *((stream_note(stream),) if stream else ())),
         )
         reports = write_reports(self.folder, manifest)
         write_manifest(self.folder, manifest.model_copy(update={"reports": reports}))

@@ -1,6 +1,6 @@
-"""Golden vectors: a handful of test samples all the way from the encoded image to every artifact's outputs.
+"""Golden vectors: a handful of test samples all the way from the encoded image or sound to every artifact's outputs.
 
-What another implementation may be off by is stated with each: preprocessing is float32 arithmetic on equal pixels;
+What another implementation may be off by is stated with each: preprocessing is arithmetic on equal pixels or samples;
 outputs are other kernels' sums, and for int8 other roundings (docs/bundle.md gives the reasons).
 """
 
@@ -15,11 +15,13 @@ import numpy as np
 from mobilekit.bundle.manifest import Artifact, FileEntry, GoldenOutput, GoldenSample, GoldenTensor
 from mobilekit.bundle.write import write_file, write_tensor
 from mobilekit.data import Samples
+from mobilekit.preprocess import encode_wav
 from mobilekit.runners import Array
-from mobilekit.spec import TensorSpec
+from mobilekit.spec import AudioPreprocess, TensorSpec
 
 COUNT = 5
-INPUT_TOLERANCE = 1e-6
+INPUT_TOLERANCE = {"image": 1e-6, "audio": 1e-4}
+"""Pixels: one rounding to float32. Sound: an FFT, whose sums no two libraries make in one order, and a logarithm."""
 OUTPUT_TOLERANCE = {"fp32": 1e-4, "fp16": 1e-2, "int8": 0.1}
 """Of the largest output of any golden sample. int8: a handful of quantization steps of 1/255 of the range."""
 _ENCODED_SUFFIX = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp", b"BM": "bmp"}
@@ -45,17 +47,21 @@ def write_golden(
     for index in range(count):
         place = f"golden/{index:03d}"
         encoded, pixels = _image(folder, place, samples, index)
+        waveform = None
+        if pixels is None:
+            encoded, waveform = _sound(folder, place, samples, index)
         golden.append(
             GoldenSample(
                 id=samples.ids[index],
                 label=int(samples.labels[index]) if samples.labels is not None else None,
                 encoded=encoded,
                 pixels=pixels,
+                waveform=waveform,
                 inputs=tuple(
                     write_tensor(folder, f"{place}/input.{spec.name}.bin", spec.name, array)
                     for spec, array in zip(inputs, samples.one(index), strict=True)
                 ),
-                input_max_abs_error=INPUT_TOLERANCE if pixels is not None else 0.0,
+                input_max_abs_error=_input_tolerance(samples) if encoded is not None else 0.0,
                 outputs=tuple(
                     GoldenOutput(
                         target=one.target,
@@ -84,6 +90,22 @@ def _image(folder: Path, place: str, samples: Samples, index: int) -> tuple[File
         write_file(folder, f"{place}/image.{suffix}", encoded),
         write_tensor(folder, f"{place}/pixels.bin", "pixels", pixels),
     )
+
+
+def _sound(folder: Path, place: str, samples: Samples, index: int) -> tuple[FileEntry | None, GoldenTensor | None]:
+    """The WAV file as it came (a waveform is written as one of float32, which loses nothing) and what it decodes to."""
+    waveform = samples.waveform(index)
+    if waveform is None or not isinstance(samples.preprocess, AudioPreprocess):
+        return None, None
+    encoded = samples.encoded(index) or encode_wav(waveform, samples.preprocess.sample_rate)
+    return (
+        write_file(folder, f"{place}/sound.wav", encoded),
+        write_tensor(folder, f"{place}/waveform.bin", "waveform", waveform),
+    )
+
+
+def _input_tolerance(samples: Samples) -> float:
+    return INPUT_TOLERANCE[samples.preprocess.kind] if samples.preprocess else 0.0
 
 
 def _png(pixels: Array) -> bytes:

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobilekit.bench import compare_to_eager, measure
-from mobilekit.bundle.manifest import Artifact, Verification
+from mobilekit.bundle.manifest import Artifact, Check, StreamEntry, Verification
 from mobilekit.environment import suitable_cores
 from mobilekit.errors import BundleError
+from mobilekit.pipeline.streaming import feed_of
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize import scheme
-from mobilekit.runners import Array, Effort, Worker
+from mobilekit.runners import Array, Effort, Feed, Worker
 from mobilekit.runners.registry import runner_for
 from mobilekit.spec import TensorSpec
-from mobilekit.verify import compare, verify_artifact, verify_dynamic
+from mobilekit.verify import compare, verify_artifact, verify_dynamic, verify_stream
 
 EAGER, FLOAT = "eager", "fp32"
 _ALWAYS_MEANT = ("nonfinite_values",)  # whatever the weights and the input are
@@ -44,9 +45,13 @@ def verify_all(
     labels: Sequence[int] | None,
     judged: bool,
     threads: int,
+    stream: StreamEntry | None = None,
     progress: Progress = SILENT,
 ) -> tuple[tuple[Artifact, ...], Outputs]:
     """The artifacts with what running them on `samples` showed, and the outputs of those that ran.
+
+    With `stream` the artifacts hear whole samples piece by piece, eager among them, and are held against the whole
+    form's program; their outputs are those of all calls, (calls, *shape).
 
     `judged` false (random weights or input): accuracy means nothing, so int8 is shown and not judged; float must
     still agree with eager, and a dynamic batch with single samples. Raises RunnerError.
@@ -54,17 +59,18 @@ def verify_all(
     eager = eager_of(artifacts)
     with (
         progress.task(f"running eager on {len(samples)} samples"),
-        Worker(EAGER, folder / eager.file, threads=threads) as worker,
+        Worker(EAGER, folder / (stream.whole.file if stream else eager.file), threads=threads) as worker,
     ):
         reference = worker.run(samples)
+    feed = feed_of(stream, stream.whole.inputs, eager.outputs) if stream else None
     verified, outputs = [], {(eager.target, eager.scheme): reference}
     for artifact in artifacts:
-        if artifact is eager:
+        if artifact is eager and feed is None:
             found = compare(reference, reference, scheme=artifact.scheme, labels=labels, meaningful=judged)
             verification = Verification(executed=True, runner=EAGER, metrics=found.metrics)
         else:
             with progress.task(f"verifying {artifact.target} {artifact.scheme}") as task:
-                verification, answers = _verify(folder, artifact, samples, reference, labels, judged, threads)
+                verification, answers = _verify(folder, artifact, samples, reference, labels, judged, threads, feed)
                 if verification.executed:
                     outputs[artifact.target, artifact.scheme] = answers
                 else:
@@ -81,6 +87,7 @@ def _verify(
     labels: Sequence[int] | None,
     judged: bool,
     threads: int,
+    feed: Feed | None,
 ) -> tuple[Verification, list[tuple[Array, ...]]]:
     path, name = folder / artifact.file, artifact.scheme
     chosen = runner_for(path)
@@ -89,10 +96,16 @@ def _verify(
         return Verification(executed=False, reason=reason, runner=chosen.name), []
     # One process for both: starting it costs more than running a small model.
     with Worker(chosen.name, path, threads=threads) as worker:
-        found, answers = verify_artifact(
-            path, samples, reference, scheme=name, labels=labels, meaningful=judged, worker=worker
-        )
-        dynamic = verify_dynamic(path, samples, inputs=artifact.inputs, scheme=name, worker=worker)
+        dynamic: tuple[Check, ...] = ()
+        if feed is not None:
+            found, answers = verify_stream(
+                worker, chosen.name, samples, reference, feed, scheme=name, labels=labels, meaningful=judged
+            )
+        else:
+            found, answers = verify_artifact(
+                path, samples, reference, scheme=name, labels=labels, meaningful=judged, worker=worker
+            )
+            dynamic = verify_dynamic(path, samples, inputs=artifact.inputs, scheme=name, worker=worker)
     judged = judged or not scheme(name).calibrated
     kept = [check for check in found.checks if judged or check.name in _ALWAYS_MEANT]
     return found.model_copy(update={"checks": (*kept, *dynamic)}), answers

@@ -15,6 +15,7 @@ from mobilekit.data.samples import Corrupt
 from mobilekit.environment import describe
 from mobilekit.errors import BundleError, DataError, DownloadError, UnknownName
 from mobilekit.pipeline.measuring import Inputs, bench_all, threads_for, verify_all
+from mobilekit.pipeline.streaming import feed_of
 from mobilekit.progress import SILENT, Progress
 from mobilekit.runners import Effort
 from mobilekit.spec import DataSpec
@@ -47,6 +48,7 @@ def verify_bundle(
         labels=samples.labels,
         judged=bundle.manifest.model.trained and not samples.record.generated,
         threads=threads_for(bundle.manifest.inputs, threads),
+        stream=bundle.manifest.stream,
         progress=progress,
     )
     without_latency = tuple(artifact.model_copy(update={"benchmark": None}) for artifact in artifacts)
@@ -59,10 +61,11 @@ def bench_bundle(
     bundle: Bundle, *, threads: int | None = None, effort: Effort | None = None, progress: Progress = SILENT
 ) -> Manifest:
     """Time every artifact and eager on one golden sample, each alone in a process of its own."""
+    stream, sample = bundle.manifest.stream, _golden(bundle).inputs[0]
     artifacts = bench_all(
         bundle.path,
         bundle.manifest.artifacts,
-        _golden(bundle).inputs[0],
+        feed_of(stream, stream.whole.inputs, bundle.manifest.outputs).first(sample) if stream else sample,
         threads=threads_for(bundle.manifest.inputs, threads),
         effort=effort,
         progress=progress,
@@ -83,7 +86,7 @@ def _samples(bundle: Bundle, data: DataSpec | None, corrupt: Corrupt, progress: 
     if recorded is None:
         return _golden(bundle)
     if recorded.generated:
-        made = generated(bundle.manifest.inputs, recorded.samples, recorded.seed, bundle.manifest.preprocess)
+        made = generated(bundle.manifest.sample_inputs, recorded.samples, recorded.seed, bundle.manifest.preprocess)
         return _Samples([made.one(index) for index in range(len(made))], None, recorded)
     try:
         read = _read(
@@ -102,10 +105,10 @@ def _samples(bundle: Bundle, data: DataSpec | None, corrupt: Corrupt, progress: 
 
 def _read(bundle: Bundle, data: DataSpec, corrupt: Corrupt, progress: Progress) -> _Samples:
     manifest, labels = bundle.manifest, bundle.labels()
-    dataset = open_dataset(data.name, seed=data.seed, labels=labels)
+    dataset = open_dataset(data.name, seed=data.seed, labels=labels, progress=progress)
     test = materialize(
         subset(dataset.split("test"), data.test_samples, seed=data.seed),
-        manifest.inputs,
+        manifest.sample_inputs,
         manifest.preprocess,
         corrupt=corrupt,
         progress=progress,
