@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,13 @@ from mobilekit.cli.options import (
 )
 from mobilekit.cli.outcome import fail_on_checks, show_bundle
 from mobilekit.cli.screen import ScreenProgress
+
+
+class Form(StrEnum):
+    """Which form of a model with a [stream] table."""
+
+    stream = "stream"
+    whole = "whole"
 
 
 def command(
@@ -71,6 +79,15 @@ def command(
     test_samples: TestOption = None,
     seed: SeedOption = None,
     corrupt: CorruptOption = Corrupt.refuse,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--form",
+            help="stream: fed a few frames at a time, as the sound comes; whole: a sample at once. "
+            "Default: stream where the recipe has a [stream] table.",
+            show_default=False,
+        ),
+    ] = None,
     threads: ThreadsOption = None,
     bench: Annotated[bool, typer.Option("--bench/--no-bench", help="Measure latency, load time and memory.")] = True,
     force: ForceOption = False,
@@ -104,6 +121,7 @@ def command(
             threads=threads,
             bench=bench,
             force=force,
+            form=form.value if form else None,
         )
         bundle = export_source(source, output or Path("bundles") / source.recipe.name, options, progress=progress)
     show_bundle(bundle, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from rich.text import Text
 
 from mobilekit.cli.options import JsonOption
-from mobilekit.cli.screen import print_columns
+from mobilekit.cli.screen import ScreenProgress, print_columns
 
 
 class What(StrEnum):
@@ -37,7 +38,13 @@ def command(
       mobilekit list models
       mobilekit list targets --json
     """
-    rows = _LISTS[what]()
+    if what is What.models:
+        _show_models(as_json=as_json)
+    else:
+        _show(_LISTS[what](), as_json=as_json)
+
+
+def _show(rows: Sequence[Mapping[str, str]], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -45,23 +52,41 @@ def command(
     print_columns([header, *(tuple(Text(cell) for cell in row.values()) for row in rows)])
 
 
-def _models() -> list[dict[str, str]]:
-    from mobilekit.model import zoo_names
-    from mobilekit.model.zoo import zoo_folder
-    from mobilekit.spec import load_recipe
+def _show_models(*, as_json: bool) -> None:
+    """The zoo, for people in three digits; as JSON with every figure, and the card of the weights."""
+    from mobilekit.model.zoo import short, zoo_models
 
-    rows = []
-    for name in zoo_names():
-        recipe = load_recipe(zoo_folder() / name / "recipe.toml")
-        rows.append(
+    with ScreenProgress() as progress:
+        models = zoo_models(progress)
+    if as_json:
+        listed = [
             {
-                "model": name,
-                "inputs": ", ".join(f"{spec.name} {spec.describe()}" for spec in recipe.inputs),
-                "data": recipe.data.name if recipe.data else "",
-                "summary": recipe.summary,
+                "model": one.name,
+                "task": one.recipe.task,
+                "inputs": [spec.model_dump(mode="json") for spec in one.recipe.inputs],
+                "data": one.recipe.data.name if one.recipe.data else None,
+                "parameters": one.size.parameters,
+                "macs": one.size.macs,
+                "top1": one.card.top1 if one.card else None,
+                "summary": one.recipe.summary,
+                "card": one.card.model_dump(mode="json") if one.card else None,
             }
-        )
-    return rows
+            for one in models
+        ]
+        typer.echo(json.dumps(listed, indent=2))
+        return
+    rows = [
+        {
+            "model": one.name,
+            "task": one.recipe.task,
+            "input": one.input,
+            "parameters": short(one.size.parameters),
+            "MACs": short(one.size.macs),
+            "accuracy of its weights": one.card.describe() if one.card else "no weights: train it",
+        }
+        for one in models
+    ]
+    _show(rows, as_json=False)
 
 
 def _targets() -> list[dict[str, str]]:
@@ -118,6 +143,10 @@ _DATASETS = {
     "mnist": "70,000 handwritten digits, 28x28 (downloaded once)",
     "fashion-mnist": "70,000 pictures of clothes, 28x28 (downloaded once)",
     "cifar10": "60,000 colour pictures of 10 things, 32x32 (downloaded once)",
+    "spoken-words": "4,320 clips of ten words that espeak-ng speaks on first use: no download",
+    "speech-commands": "38,546 clips of ten words by 2,618 people (downloaded once, 2.3 GB)",
+    "speech-commands-35": "105,829 clips of 35 words by the same people",
+    "wavfolder:PATH": "your sounds, in folders as images; no speaker is in both splits",
     "imagefolder:PATH": "your images: PATH/train/<class>/ and PATH/test/<class>/, PATH/<class>/, or flat",
     "npz:PATH": "your arrays in a NumPy file",
     "package.module:function": "your function, which returns (train, test)",
@@ -125,7 +154,6 @@ _DATASETS = {
 
 
 _LISTS = {
-    What.models: _models,
     What.targets: _targets,
     What.schemes: _schemes,
     What.runners: _runners,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilekit.files import storage_errors
+from mobilekit.lower.recurrent import unrolled
 from mobilekit.lower.target import Lowered, refused
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
@@ -71,7 +72,7 @@ class CoreML:
 
 def _prepared(program: ExportedProgram) -> ExportedProgram:
     """The program in the ATen dialect, with arguments spelled out that coremltools expects and torch leaves out."""
-    lowered: ExportedProgram = program.run_decompositions({})
+    lowered: ExportedProgram = unrolled(program).run_decompositions({})
     for node in lowered.graph.nodes:
         if node.op == "call_function" and _operator_name(node.target) in _POOLS and len(node.args) == 2:
             node.args = (*node.args, node.args[1])  # the stride defaults to the kernel size

@@ -15,6 +15,7 @@ from mobilekit.bundle.manifest import Delegation
 from mobilekit.bundle.pte import read_pte
 from mobilekit.environment import version_of
 from mobilekit.files import storage_errors
+from mobilekit.lower.recurrent import unrolled
 from mobilekit.lower.rewrite import infer_dynamic_dimension, ranges_kept, without_traces
 from mobilekit.lower.target import Lowered, refused
 from mobilekit.quiet import quiet
@@ -57,7 +58,7 @@ class Xnnpack:
 
         try:
             with quiet():
-                prepared = infer_dynamic_dimension(without_traces(program))
+                prepared = infer_dynamic_dimension(unrolled(without_traces(program)))
                 with ranges_kept(prepared):
                     edge = to_edge_transform_and_lower(prepared, partitioner=[XnnpackPartitioner()])
                     executorch = edge.to_executorch()

@@ -8,7 +8,7 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from mobilekit.errors import DownloadError, ModelError, SpecError, StorageError, UsageError, WeightsError
 from mobilekit.files import sha256, storage_errors
 from mobilekit.model.seed import seeded
-from mobilekit.model.weights import load_weights, read_state_dict
+from mobilekit.model.weights import load_state, load_weights, read_state_dict
 from mobilekit.quiet import quiet
 from mobilekit.registry import lookup
 from mobilekit.spec import ImagePreprocess, Recipe, Resize, TensorSpec
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 PREFIX = "torchvision:"
 _SILENCE_SECONDS = 60.0
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_DETECTORS: dict[str, tuple[int, tuple[float, ...], tuple[float, ...]]] = {
+    "ssd300_vgg16": (300, (0.48235, 0.45882, 0.40784), (1 / 255, 1 / 255, 1 / 255)),
+    "ssdlite320_mobilenet_v3_large": (320, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+"""Side, mean and std of the detectors that stretch images to a fixed size; the others take any, as published 800."""
 
 
 def architectures() -> tuple[str, ...]:
@@ -49,13 +55,13 @@ def recipe_for(name: str, weights: str | None, inputs: tuple[TensorSpec, ...] | 
     published = torchvision.models.get_model_weights(name)
     chosen = _weights_entry(name, weights) if weights else getattr(published, "DEFAULT", None)
     try:
-        preprocess = _preprocess_of(chosen, inputs)
+        preprocess = _detector_preprocess(name, inputs) if is_detector(name) else _preprocess_of(chosen, inputs)
         height, width = (preprocess and preprocess.output_size) or _resize_of(chosen)
         labels = tuple(chosen.meta.get("categories", ())) if chosen is not None else ()
         return Recipe(
             name=name,
             summary=f"torchvision's {name}",
-            task="image-classification" if preprocess else "tensor",
+            task="image-classification" if preprocess and _preset(chosen) == "ImageClassification" else "tensor",
             inputs=inputs or (TensorSpec(name="image", shape=(1, 3, height, width)),),
             preprocess=preprocess,
             labels=_unique(labels, preprocess),
@@ -64,10 +70,21 @@ def recipe_for(name: str, weights: str | None, inputs: tuple[TensorSpec, ...] | 
         raise SpecError("command line", problems_of(error, Recipe)) from error
 
 
-def build(name: str, weights: str | Path | None, seed: int = 0) -> nn.Module:
+def is_detector(name: str) -> bool:
+    """Whether an architecture finds objects: its module then ends before the selection (see model/detection.py)."""
+    import torchvision
+
+    return name in torchvision.models.list_models(module=torchvision.models.detection)
+
+
+def build(
+    name: str, weights: str | Path | None, seed: int = 0, *, inputs: tuple[TensorSpec, ...] | None = None
+) -> nn.Module:
     """The module. Random weights are seeded; a path is a checkpoint; a name is one of torchvision's, downloaded.
 
-    Raises DownloadError, naming the file and the folder to put it in by hand, when it cannot be fetched.
+    `inputs` gives a detector the size that its anchors are for (that of its recipe when None); nothing else needs it.
+    Raises DownloadError, naming the file and the folder to put it in by hand, when weights cannot be fetched, and
+    ModelError for a detector of two stages.
     """
     import torchvision
 
@@ -84,7 +101,29 @@ def build(name: str, weights: str | Path | None, seed: int = 0) -> nn.Module:
         module: nn.Module = guarded(lambda: builder(**arguments), what=f"{PREFIX}{name}", error=ModelError)
     if isinstance(weights, Path):
         load_weights(module, weights)
+    if is_detector(name):
+        from mobilekit.model.detection import network_of
+
+        height, width = (inputs or recipe_for(name, None, None).inputs)[0].shape[-2:]
+        if not isinstance(height, int) or not isinstance(width, int):
+            raise UsageError(f"{PREFIX}{name}: a detector's anchors are for one size; give height and width as numbers")
+        return network_of(module, name, (height, width))
+    if hasattr(module, "aux_classifier"):  # a second head of segmentation networks, which only training uses
+        module.aux_classifier = None
     return module.eval()
+
+
+def load_published(module: nn.Module, name: str, weights: str, *, but: tuple[str, ...] = ()) -> None:
+    """Load torchvision's published weights of architecture `name` into `module`, for fine-tuning.
+
+    `weights` is one of torchvision's names (`DEFAULT`, `IMAGENET1K_V1`). Tensors whose names begin with one of `but`,
+    such as `("fc.",)` for a classifier of another width, stay as the module has them; every other one must fit.
+    Downloaded once; raises UnknownName, WeightsError, and DownloadError with the file and the folder to put it in by
+    hand.
+    """
+    lookup("torchvision model", name, dict.fromkeys(architectures()))
+    file = _fetched(_weights_entry(name, weights))
+    load_state(module, read_state_dict(file), source=file, but=but)
 
 
 def _fetched(entry: Any) -> Path:
@@ -132,13 +171,15 @@ def _weights_entry(name: str, weights: str) -> Any:
 
 
 def _preprocess_of(entry: Any, inputs: tuple[TensorSpec, ...] | None) -> ImagePreprocess | None:
-    """The classification preset of `entry` in the contract's words; None for other tasks or another input size."""
-    if entry is None:
+    """The preset of `entry` in the contract's words; None for tasks without images, or an input no photo fits.
+
+    Segmentation resizes the shorter side and keeps the rest; a graph of one size takes the middle of it.
+    """
+    if _preset(entry) not in ("ImageClassification", "SemanticSegmentation"):
         return None
     preset = entry.transforms()
-    if type(preset).__name__ != "ImageClassification":
-        return None
-    crop, side = int(preset.crop_size[0]), int(preset.resize_size[0])
+    side = int(preset.resize_size[0])
+    crop = int(getattr(preset, "crop_size", (side,))[0])
     if inputs is not None:
         own = _square_side(inputs)
         if own is None:
@@ -150,6 +191,23 @@ def _preprocess_of(entry: Any, inputs: tuple[TensorSpec, ...] | None) -> ImagePr
         mean=tuple(preset.mean),
         std=tuple(preset.std),
     )
+
+
+def _preset(entry: Any) -> str:
+    """What kind of preprocessing published weights come with: `ImageClassification`."""
+    return "" if entry is None else type(entry.transforms()).__name__
+
+
+def _detector_preprocess(name: str, inputs: tuple[TensorSpec, ...] | None) -> ImagePreprocess | None:
+    """What the detector's own transform does: it stretches to a fixed size, or keeps the aspect and pads."""
+    side, mean, std = _DETECTORS.get(name, (800, *_IMAGENET))
+    height, width = inputs[0].shape[-2:] if inputs else (side, side)
+    if not isinstance(height, int) or not isinstance(width, int):
+        return None
+    if inputs is not None and (len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].shape[1] != 3):
+        return None
+    mode: Literal["stretch", "fit"] = "stretch" if name in _DETECTORS else "fit"
+    return ImagePreprocess(resize=Resize(size=(height, width), mode=mode, antialias=False), mean=mean, std=std)
 
 
 def _square_side(inputs: tuple[TensorSpec, ...]) -> int | None:

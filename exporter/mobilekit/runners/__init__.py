@@ -4,5 +4,18 @@ from mobilekit.runners.base import Array, Runner, Session
 from mobilekit.runners.process import Timing, Worker
 from mobilekit.runners.protocol import Effort
 from mobilekit.runners.registry import RUNNERS, runner, runner_for
+from mobilekit.runners.stream import FedState, Feed
 
-__all__ = ["RUNNERS", "Array", "Effort", "Runner", "Session", "Timing", "Worker", "runner", "runner_for"]
+__all__ = [
+    "RUNNERS",
+    "Array",
+    "Effort",
+    "FedState",
+    "Feed",
+    "Runner",
+    "Session",
+    "Timing",
+    "Worker",
+    "runner",
+    "runner_for",
+]

@@ -36,6 +36,7 @@ from mobilekit.runners.protocol import (
     encode,
 )
 from mobilekit.runners.registry import runner as runner_called
+from mobilekit.runners.stream import Feed
 
 R = TypeVar("R", Ready, Loaded, Ran, Timed, MemoryUsed)
 _CHUNK_BYTES = 32 << 20
@@ -103,18 +104,21 @@ class Worker:
         """The process, while there is one."""
         return self._child.pid if self._child else None
 
-    def run(self, batches: Iterable[Sequence[Array]]) -> list[Sample]:
-        """Each batch's outputs, in order. Batches are taken as they come, about 32 MiB of them at a time."""
+    def run(self, batches: Iterable[Sequence[Array]], feed: Feed | None = None) -> list[Sample]:
+        """Each batch's outputs, in order. Batches are taken as they come, about 32 MiB of them at a time.
+
+        With `feed` a batch goes through the artifact piece by piece, and each output is (calls, *shape).
+        """
         results: list[Sample] = []
         chunk: list[Sequence[Array]] = []
         held = 0
         for batch in batches:
             if chunk and (held + size_of(batch) > _CHUNK_BYTES or len(batch) != len(chunk[0])):
-                results += self._run(chunk)
+                results += self._run(chunk, feed)
                 chunk, held = [], 0
             chunk.append(batch)
             held += size_of(batch)
-        return results + (self._run(chunk) if chunk else [])
+        return results + (self._run(chunk, feed) if chunk else [])
 
     def time(self, inputs: Sequence[Array], effort: Effort | None = None) -> Timing:
         """Time inference on `inputs`. To take turns with other workers, call it again and again with `warmup=0`.
@@ -129,9 +133,9 @@ class Worker:
         """Peak resident memory since just before loading, above the level then; see docs/benchmarking.md."""
         return self._ask(Memory(), MemoryUsed, "report its memory").peak_bytes
 
-    def _run(self, samples: Sequence[Sequence[Array]]) -> list[Sample]:
+    def _run(self, samples: Sequence[Sequence[Array]], feed: Feed | None) -> list[Sample]:
         self._write(samples)
-        ran = self._ask(Run(samples=len(samples), tensors=len(samples[0])), Ran, "run it")
+        ran = self._ask(Run(samples=len(samples), tensors=len(samples[0]), feed=feed), Ran, "run it")
         try:
             return read_samples(self._alive().outputs, len(samples), ran.tensors)
         except (ValueError, EOFError) as error:

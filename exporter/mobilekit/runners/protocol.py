@@ -3,7 +3,7 @@
     caller                                  worker
                                             ready          imported, threads set
     load(artifact, threads)                 loaded(load_ms)
-    run(samples, tensors)                   ran(tensors)          arrays through the shared files
+    run(samples, tensors, feed)             ran(tensors)          arrays through the shared files
     time(tensors, ...)                      timed(nanoseconds)    any number of times, for taking turns
     memory                                  memory(peak_bytes)
                                             refused(message)      instead of any of these
@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from mobilekit.runners.stream import Feed
 from mobilekit.spec.base import Spec
 
 Count = Annotated[int, Field(ge=0)]
@@ -34,11 +35,12 @@ class Load(Spec):
 
 
 class Run(Spec):
-    """Run each of the samples in the input file once."""
+    """Run each of the samples in the input file: once, or with `feed` piece by piece."""
 
     kind: Literal["run"] = "run"
     samples: Positive
     tensors: Count
+    feed: Feed | None = None
 
 
 class Effort(Spec):

@@ -44,6 +44,7 @@ from mobilekit.runners.protocol import (
     encode,
 )
 from mobilekit.runners.registry import runner
+from mobilekit.runners.stream import run_stream
 
 
 class Served:
@@ -73,9 +74,9 @@ class Served:
         return Loaded(load_ms=(time.perf_counter_ns() - start) / 1e6)
 
     def _run(self, request: Run) -> Ran:
-        session = self._loaded()
+        session, feed = self._loaded(), request.feed
         samples = read_samples(self._inputs, request.samples, request.tensors)
-        results = [session.run(sample) for sample in samples]
+        results = [run_stream(session, sample, feed) if feed else session.run(sample) for sample in samples]
         write_samples(self._outputs, results)
         return Ran(tensors=len(results[0]))
 

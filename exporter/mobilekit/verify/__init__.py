@@ -4,9 +4,11 @@ from mobilekit.verify.artifact import verify_artifact
 from mobilekit.verify.compare import Comparison, compare
 from mobilekit.verify.dynamic import verify_dynamic
 from mobilekit.verify.metrics import Distance, distance, max_abs_error, predictions, sqnr_db
+from mobilekit.verify.stream import STREAM_ERROR, verify_stream
 from mobilekit.verify.thresholds import THRESHOLDS, Limit, Thresholds, thresholds
 
 __all__ = [
+    "STREAM_ERROR",
     "THRESHOLDS",
     "Comparison",
     "Distance",
@@ -20,4 +22,5 @@ __all__ = [
     "thresholds",
     "verify_artifact",
     "verify_dynamic",
+    "verify_stream",
 ]

@@ -1,0 +1,79 @@
+"""Averages as XNNPACK takes them: over both spatial dimensions, in windows without padding, or as a matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+def adaptive_avg_pool2d(x: Tensor, output_size: Sequence[int]) -> Any:
+    """Of its own size: nothing to do. To 1x1: a mean. Of sizes that divide: windows. Else two small matrix products."""
+    from torch.nn import functional
+
+    given, wanted = x.shape[-2:], tuple(output_size)
+    if x.dim() != 4 or not all(isinstance(size, int) for size in given):
+        return NotImplemented
+    if wanted == tuple(given):
+        return x.clone()
+    if wanted == (1, 1):
+        return x.mean((2, 3), keepdim=True)
+    if given[0] % wanted[0] == 0 and given[1] % wanted[1] == 0:
+        window = [given[0] // wanted[0], given[1] // wanted[1]]
+        return functional.avg_pool2d(x, window, window)
+    across = functional.linear(x, _windows(given[1], wanted[1], x.dtype))
+    return functional.linear(across.transpose(2, 3), _windows(given[0], wanted[0], x.dtype)).transpose(2, 3)
+
+
+def _windows(given: int, wanted: int, dtype: torch.dtype) -> Tensor:
+    """(wanted, given): row i averages the positions floor(i g / w) to ceil((i + 1) g / w), as ATen does."""
+    import torch
+
+    row, position = torch.arange(wanted).unsqueeze(1), torch.arange(given)
+    first, end = row * given // wanted, ((row + 1) * given + wanted - 1) // wanted
+    return ((position >= first) & (position < end)).to(dtype) / (end - first).to(dtype)
+
+
+def avg_pool2d(
+    x: Tensor,
+    kernel_size: Sequence[int],
+    stride: Sequence[int] = (),
+    padding: Sequence[int] = (0, 0),
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
+    """Padding that counts is written as zeros first; XNNPACK knows only padding that does not count."""
+    from torch.nn import functional
+
+    if ceil_mode or not count_include_pad or divisor_override is not None or not any(padding):
+        return NotImplemented
+    down, across = padding[0], padding[-1]
+    return functional.avg_pool2d(
+        functional.pad(x, (across, across, down, down)), list(kernel_size), list(stride) or None
+    )
+
+
+def mean(x: Tensor, dim: Sequence[int] | None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+    """XNNPACK takes the mean over both spatial dimensions when they are kept. Over one dimension it is a product."""
+    if dtype not in (None, x.dtype) or not x.is_floating_point() or not dim:
+        return NotImplemented
+    dims = sorted(one % x.dim() for one in dim)
+    if x.dim() == 4 and dims == [2, 3]:
+        return NotImplemented if keepdim else x.mean((2, 3), keepdim=True).reshape(x.shape[0], x.shape[1])
+    if len(dims) > 1 or not isinstance(x.shape[dims[0]], int):
+        return NotImplemented
+    averaged = last_mean(x.transpose(dims[0], -1)).transpose(dims[0], -1)
+    return averaged if keepdim else averaged.squeeze(dims[0])
+
+
+def last_mean(x: Tensor) -> Tensor:
+    """(..., n) -> (..., 1): a linear layer with one output."""
+    import torch
+    from torch.nn import functional
+
+    count = x.shape[-1]
+    return functional.linear(x, torch.full((1, count), 1 / count, dtype=x.dtype))
