@@ -11,6 +11,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c '$(SUPPORTED)' 2>/dev/null && { command -v "$$p"; break; }; done)
 BIN := .venv/bin
 READY := .venv/ready
+# A test that starts runtimes takes 1 to 2 GB: not one for each of many cores.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 .PHONY: help
 help: ## this list
@@ -22,11 +24,11 @@ demo: $(READY) ## train, export, quantize, verify and measure a small model: the
 
 .PHONY: test
 test: $(READY) ## everything that this machine can run
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered
 
 .PHONY: test-fast
 test-fast: $(READY) ## the tier for while one works: under two minutes
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 .PHONY: lint
 lint: $(READY) ## ruff and mypy --strict

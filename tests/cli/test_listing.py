@@ -32,6 +32,17 @@ def test_lists(mobilekit, what: str, name: str) -> None:
     assert "\x1b" not in shown.out
 
 
+def test_models_have_figures_for_programs_and_three_digits_for_people(mobilekit) -> None:
+    shown, listed = mobilekit("list", "models").out, mobilekit("list", "models", "--json").json
+    models = {row["model"]: row for row in listed}
+    digits = models["digits_cnn"]
+    assert (digits["parameters"], digits["macs"], digits["task"]) == (25_978, 601_600, "image-classification")
+    assert digits["top1"] == digits["card"]["top1"] > 0.97 and digits["card"]["data"]["test_samples"] == 359
+    assert models["mlp"]["top1"] is None and models["mlp"]["card"] is None
+    line = next(line for line in shown.splitlines() if line.startswith("digits_cnn "))
+    assert "image 1x8x8" in line and "26.0 k" in line and "602 k" in line and f"{digits['top1']:.1%} on digits" in line
+
+
 def test_every_data_set_is_described(mobilekit) -> None:
     assert all("plug-in" not in row["summary"] for row in mobilekit("list", "datasets", "--json").json)
 

@@ -64,6 +64,12 @@ max = 8
 name = "x"
 shape = ["batch", 3]
 """
+FINE_TUNED = """
+def build(weights=None):
+    if weights:
+        raise RuntimeError(weights)
+    return nn.Linear(3, 2)
+"""
 INPUTS = parse_inputs(["batch=1..8,3"])
 
 
@@ -92,7 +98,7 @@ def test_zoo_names() -> None:
     assert {"digits_cnn", "lenet", "mlp"} <= set(zoo_names())
     for name in zoo_names():
         source = resolve(name)
-        assert (source.reference, source.trained, source.weights) == (name, False, None)
+        assert (source.reference, source.trained) == (name, source.card is not None)
         assert source.recipe_file == zoo_folder() / name / "recipe.toml" and source.folder == zoo_folder() / name
         module = source.build()
         with torch.no_grad():
@@ -242,6 +248,24 @@ def test_weights(folder: Path) -> None:
     shutil.copy("w.safetensors", "DEFAULT")  # a file of that name is a file
     error = error_of(lambda: resolve("mine", weights="DEFAULT").build(), WeightsError)
     assert "weights must be one of .safetensors" in error.message
+
+
+def test_a_weights_argument_is_where_training_starts_not_what_a_checkpoint_follows(folder: Path) -> None:
+    with (folder / "model.py").open("a") as stream:
+        stream.write(FINE_TUNED)
+    (folder / "recipe.toml").write_text(RECIPE.replace("width = 5", 'weights = "DEFAULT"'))
+    with pytest.raises(ModelError, match="RuntimeError: DEFAULT"):
+        resolve("mine").build()
+    save_file(nn.Linear(3, 2).state_dict(), "w.safetensors")
+    assert isinstance(resolve("mine", weights="w.safetensors").build(), nn.Linear)
+
+
+def test_random_weights_by_name(folder: Path) -> None:
+    assert resolve("digits_cnn").trained and not resolve("digits_cnn", weights="random").trained
+    for reference in ("mine", "torchvision:squeezenet1_1"):
+        source = resolve(reference, weights="random")
+        assert not source.trained and source.weights is None
+    assert not resolve("mine/model.py:build", inputs=INPUTS, weights="random").trained
 
 
 def test_the_seed_makes_the_weights_and_nothing_else(folder: Path) -> None:

@@ -11,7 +11,9 @@ import torch
 import torchvision
 
 from mobilekit.errors import DownloadError, StorageError, UnknownName, UsageError, WeightsError
+from mobilekit.files import sha256
 from mobilekit.model import resolve
+from mobilekit.model.torchvision import load_published
 from mobilekit.spec import parse_inputs
 
 
@@ -42,7 +44,7 @@ def test_every_architecture_has_a_recipe() -> None:
     for name in torchvision.models.list_models():
         recipe = resolve(f"torchvision:{name}").recipe
         assert recipe.name == name
-        assert (recipe.preprocess is None) == (recipe.task == "tensor")
+        assert recipe.preprocess is not None or recipe.task == "tensor"
 
 
 def test_another_input_size_scales_the_preprocessing() -> None:
@@ -154,6 +156,38 @@ def test_a_file_put_there_by_hand_is_held_against_the_hash_in_its_name(home: Pat
     (home / "squeezenet1_1-b8a52dc0.pth").write_bytes(b"not it")
     with pytest.raises(DownloadError, match=r"squeezenet1_1-b8a52dc0\.pth is damaged"):
         resolve("torchvision:squeezenet1_1", weights="DEFAULT").build()
+
+
+@pytest.fixture
+def by_hand(home: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    """Weights of squeezenet1_1, put where the error says, under a name with their hash."""
+    state = torchvision.models.squeezenet1_1().state_dict()
+    home.mkdir(parents=True)
+    torch.save(state, home / "file")
+    place = home / f"squeezenet1_1-{sha256(home / 'file')[:8]}.pth"
+    (home / "file").rename(place)
+    entry = torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1.value
+    monkeypatch.setitem(entry.__dict__, "url", f"https://host/{place.name}")
+    return state
+
+
+def test_fine_tuning_starts_from_everything_but_the_classifier(by_hand: dict[str, torch.Tensor]) -> None:
+    module = torchvision.models.squeezenet1_1(num_classes=3)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    load_published(module, "squeezenet1_1", "DEFAULT", but=("classifier.1.",))
+    for name, tensor in module.state_dict().items():
+        assert torch.equal(tensor, before[name] if name.startswith("classifier.1.") else by_hand[name]), name
+
+
+def test_only_what_is_named_may_differ(by_hand: dict[str, torch.Tensor]) -> None:
+    with pytest.raises(WeightsError, match=r"classifier\.1\.weight: the model has \[3, 512, 1, 1\]"):
+        load_published(torchvision.models.squeezenet1_1(num_classes=3), "squeezenet1_1", "DEFAULT")
+    with pytest.raises(WeightsError, match="missing in the file: "):
+        load_published(torchvision.models.squeezenet1_0(), "squeezenet1_1", "DEFAULT", but=("features.0",))
+    with pytest.raises(UnknownName, match="weights of squeezenet1_1"):
+        load_published(torchvision.models.squeezenet1_1(), "squeezenet1_1", "BEST")
+    with pytest.raises(UnknownName, match="did you mean 'squeezenet1_1'"):
+        load_published(torchvision.models.squeezenet1_1(), "squeezenet11", "DEFAULT")
 
 
 def test_a_cache_that_cannot_be_written(home: Path) -> None:

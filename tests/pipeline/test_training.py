@@ -24,6 +24,9 @@ def test_a_run_holds_what_it_was_made_from(tmp_path: Path) -> None:
         "metrics.jsonl",
         "best.safetensors",
         "last.safetensors",
+        "tensorboard",
+        "report.md",
+        "curves.png",
         "recipe.toml",
         "model.py",
     }

@@ -6,7 +6,7 @@ Source: ExecuTorch's XNNPACK backend, https://docs.pytorch.org/executorch/stable
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,9 @@ from mobilekit.environment import version_of
 from mobilekit.files import storage_errors
 from mobilekit.lower.recurrent import unrolled
 from mobilekit.lower.rewrite import infer_dynamic_dimension, ranges_kept, without_traces
+from mobilekit.lower.rewrites import XNNPACK, Rewrites, rewritten
 from mobilekit.lower.target import Lowered, refused
+from mobilekit.lower.xnnpack_partition import partitioner
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
 
@@ -34,6 +36,7 @@ class Xnnpack:
     schemes: tuple[str, ...] = ("fp32", "int8")
     runtime: str = "executorch"
     suffix: str = ".pte"
+    rewrites: Rewrites = field(default_factory=lambda: XNNPACK)
 
     def minimum_runtime(self) -> str:
         """A .pte is loaded by the runtime of the release that wrote it, and by later ones."""
@@ -53,14 +56,15 @@ class Xnnpack:
     ) -> Lowered:
         """Partition for XNNPACK; what it does not take stays with ExecuTorch's portable kernels."""
         with quiet():
-            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
             from executorch.exir import to_edge_transform_and_lower
 
         try:
             with quiet():
-                prepared = infer_dynamic_dimension(unrolled(without_traces(program)))
+                bare = unrolled(without_traces(program))
+                with ranges_kept(bare):
+                    prepared = infer_dynamic_dimension(rewritten(bare, self.rewrites))
                 with ranges_kept(prepared):
-                    edge = to_edge_transform_and_lower(prepared, partitioner=[XnnpackPartitioner()])
+                    edge = to_edge_transform_and_lower(prepared, partitioner=[partitioner()])
                     executorch = edge.to_executorch()
         except Exception as error:
             raise refused("xnnpack", error) from error

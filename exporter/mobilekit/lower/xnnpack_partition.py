@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mobilekit.quantize.quantizer import ACTIVATIONS
+from mobilekit.quiet import quiet
 
 
 def partitioner() -> Any:
@@ -13,9 +14,10 @@ def partitioner() -> Any:
     XNNPACK looks them up in a table of 256 values, one step for one byte. ExecuTorch's own list has them in float
     only, which leaves a conversion to float before and to int8 after each.
     """
-    from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
-    from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    with quiet():
+        from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
+        from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 
     both = [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
 

@@ -44,6 +44,8 @@ def _one_stage(detector: Any, size: tuple[int, int]) -> nn.Module:
     class OneStage(torch.nn.Module):
         """Backbone and heads."""
 
+        anchors: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.backbone, self.head = detector.backbone, detector.head
@@ -59,8 +61,7 @@ def _one_stage(detector: Any, size: tuple[int, int]) -> nn.Module:
             outputs = {"class_logits": found["cls_logits"], "box_regression": found["bbox_regression"]}
             if "bbox_ctrness" in found:
                 outputs["centerness"] = found["bbox_ctrness"]
-            anchors: torch.Tensor = self.anchors.clone()
-            return {**outputs, "anchors": anchors}
+            return {**outputs, "anchors": self.anchors.clone()}
 
         def _features(self, image: torch.Tensor) -> list[torch.Tensor]:
             features: Any = self.backbone(image)

@@ -106,7 +106,8 @@ def _decoded(offsets: Floats, anchors: Floats, how: Postprocess) -> Floats:
     centres = anchors[:, :2] + np.float32(0.5) * sizes
     if how.boxes == "edges":
         return np.concatenate([centres - offsets[:, :2] * sizes, centres + offsets[:, 2:] * sizes], axis=1)
-    offsets = offsets / np.float32(how.weights)
+    weights: Floats = np.array(how.weights, dtype=np.float32)
+    offsets = offsets / weights
     moved = offsets[:, :2] * sizes + centres
     grown = np.exp(np.minimum(offsets[:, 2:], np.float32(LARGEST_GROWTH))) * sizes
     return np.concatenate([moved - np.float32(0.5) * grown, moved + np.float32(0.5) * grown], axis=1)
@@ -114,7 +115,7 @@ def _decoded(offsets: Floats, anchors: Floats, how: Postprocess) -> Floats:
 
 def _clipped(boxes: Floats, size: tuple[int, int]) -> Floats:
     height, width = size
-    return np.clip(boxes, 0, np.float32([width, height, width, height]))
+    return np.clip(boxes, 0, np.array([width, height, width, height], dtype=np.float32))
 
 
 def _suppressed(boxes: Floats, scores: Floats, labels: Whole, how: Postprocess) -> Whole:

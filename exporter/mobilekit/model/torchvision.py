@@ -109,7 +109,7 @@ def build(
             raise UsageError(f"{PREFIX}{name}: a detector's anchors are for one size; give height and width as numbers")
         return network_of(module, name, (height, width))
     if hasattr(module, "aux_classifier"):  # a second head of segmentation networks, which only training uses
-        module.aux_classifier = None
+        module.register_module("aux_classifier", None)
     return module.eval()
 
 

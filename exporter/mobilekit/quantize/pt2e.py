@@ -17,6 +17,7 @@ from mobilekit.errors import QuantizeError
 from mobilekit.model.seed import seeded
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize.folding import make_foldable, operator_name
+from mobilekit.quantize.quantizer import quantizer
 from mobilekit.quantize.report import QuantizationReport, Quantized
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
@@ -66,18 +67,13 @@ def _prepared(program: ExportedProgram) -> fx.GraphModule:
     import torch
 
     with quiet():
-        from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
-            XNNPACKQuantizer,
-            get_symmetric_quantization_config,
-        )
         from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
-    quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
     try:
         with quiet(), torch.no_grad():
             module = program.module()
             make_foldable(module)
-            prepared: fx.GraphModule = prepare_pt2e(module, quantizer)
+            prepared: fx.GraphModule = prepare_pt2e(module, quantizer())
     except Exception as error:
         raise QuantizeError(f"the quantizer refuses the graph: {summary(error)}") from error
     return prepared

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mobilekit.quantize.folding import operator_name
+from mobilekit.quiet import quiet
 
 if TYPE_CHECKING:
     from torch import fx
@@ -24,10 +25,11 @@ _KEY, _GATE = "quantization_annotation", "mobilekit_gate_of_silu"
 
 def quantizer() -> Any:
     """A torchao Quantizer: int8 weights per channel, int8 activations per tensor."""
-    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
-        XNNPACKQuantizer,
-        get_symmetric_quantization_config,
-    )
+    with quiet():
+        from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+            XNNPACKQuantizer,
+            get_symmetric_quantization_config,
+        )
 
     config = get_symmetric_quantization_config(is_per_channel=True)
 

@@ -59,9 +59,7 @@ def stream_check(reference: Outputs, last: Outputs, scheme: str) -> Check:
     """The largest error over the largest output, at most the scheme's STREAM_ERROR."""
     largest = max((float(np.abs(array).max(initial=0)) for row in reference for array in row), default=0.0)
     if not np.isfinite(largest) or largest == 0:
-        raise RunnerError(
-            "the whole form's outputs are all 0 or not finite: nothing to hold a stream against"
-        )
+        raise RunnerError("the whole form's outputs are all 0 or not finite: nothing to hold a stream against")
     error = distance(reference, last).max_abs_error / largest
     limit = lookup("scheme", scheme, STREAM_ERROR).value
     return Check(name="stream_error", value=error, threshold=limit, bound="at most", passed=error <= limit)

@@ -67,7 +67,7 @@ def mean(x: Tensor, dim: Sequence[int] | None, keepdim: bool = False, *, dtype: 
     if len(dims) > 1 or not isinstance(x.shape[dims[0]], int):
         return NotImplemented
     averaged = last_mean(x.transpose(dims[0], -1)).transpose(dims[0], -1)
-    return averaged if keepdim else averaged.squeeze(dims[0])
+    return averaged if keepdim else averaged.reshape([size for axis, size in enumerate(x.shape) if axis != dims[0]])
 
 
 def last_mean(x: Tensor) -> Tensor:

@@ -1,0 +1,113 @@
+"""What our quantizer adds to ExecuTorch's: scales of their own for pools, and activations in int8."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mobilekit.capture import Captured, capture
+from mobilekit.lower.xnnpack import Xnnpack
+from mobilekit.quantize import pt2e, quantize
+from mobilekit.quantize.folding import operator_name
+from mobilekit.runners import Worker
+from mobilekit.spec import parse_inputs
+from mobilekit.verify import sqnr_db
+
+Samples = list[tuple[Tensor, ...]]
+
+
+class Gated(nn.Module):
+    """Squeeze and excitation: a mean over the picture decides what passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.gate, self.head = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        features = torch.relu(self.conv(image))
+        peaks = features * features * features
+        pooled = nn.functional.adaptive_avg_pool2d(peaks, 1)
+        return self.head(features * torch.sigmoid(self.gate(pooled)))
+
+
+def activated(activation: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3), activation, nn.Conv2d(8, 8, 3), activation, nn.Conv2d(8, 4, 1))
+
+
+def captured_of(module: nn.Module) -> Captured:
+    return capture(module.eval(), parse_inputs(["image:1,3,10,10"]))
+
+
+def ratio(captured: Captured, program: Any, samples: Samples) -> float:
+    with torch.no_grad():
+        wanted = [(captured.program.module()(*one).numpy(),) for one in samples]
+        got = [(program.module()(*one).numpy(),) for one in samples]
+    return sqnr_db(wanted, got) or 400.0
+
+
+def stock() -> Any:
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+
+    return XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+
+
+def test_a_pool_with_a_scale_of_its_own_loses_less(
+    seasoned: Callable[[nn.Module], nn.Module], samples: Callable[..., Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captured, data = captured_of(seasoned(Gated())), samples((1, 3, 10, 10))
+    ours = ratio(captured, quantize(captured, data).program, data)
+    monkeypatch.setattr(pt2e, "quantizer", stock)
+    theirs = ratio(captured, quantize(captured, data).program, data)
+    assert ours > theirs + 1
+
+
+@pytest.mark.parametrize("activation", [nn.SiLU(), nn.SiLU(inplace=True), nn.Hardswish(), nn.Hardswish(inplace=True)])
+def test_activations_are_int8_on_both_sides(
+    activation: nn.Module, seasoned: Callable[[nn.Module], nn.Module], samples: Callable[..., Samples]
+) -> None:
+    captured, data = captured_of(seasoned(activated(activation))), samples((1, 3, 10, 10))
+    program = quantize(captured, data).program
+    found = [
+        node for node in program.graph.nodes if operator_name(node) in ("sigmoid", "mul", "hardswish", "hardswish_")
+    ]
+    assert len(found) == (2 if isinstance(activation, nn.Hardswish) else 4)
+    for node in found:
+        assert all(operator_name(one).startswith("dequantize") for one in node.all_input_nodes)
+        assert all(operator_name(one).startswith("quantize") for one in node.users)
+    assert ratio(captured, program, data) > 20
+
+
+def test_a_sigmoid_by_itself_stays_float(
+    seasoned: Callable[[nn.Module], nn.Module], samples: Callable[..., Samples]
+) -> None:
+    captured, data = captured_of(seasoned(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Sigmoid()))), samples((1, 3, 10, 10))
+    (sigmoid,) = [n for n in quantize(captured, data).program.graph.nodes if operator_name(n) == "sigmoid"]
+    assert [one.op for one in sigmoid.users] == ["output"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", [nn.SiLU(), nn.Hardswish()])
+def test_xnnpack_computes_them_in_int8_and_gives_the_programs_outputs(
+    activation: nn.Module, seasoned: Callable[[nn.Module], nn.Module], samples: Callable[..., Samples], tmp_path: Path
+) -> None:
+    from mobilekit.bundle.pte import read_pte
+
+    captured, data = captured_of(seasoned(activated(activation))), samples((1, 3, 10, 10))
+    program = quantize(captured, data).program
+    path = tmp_path / "model.pte"
+    Xnnpack().lower(program, "int8", path, inputs=captured.inputs, outputs=captured.outputs)
+    (delegate,) = read_pte(path).delegates
+    counts = {node.name: node.count for node in delegate.nodes}
+    assert counts["Convert"] == 2, "one where int8 begins and one where it ends"
+    with Worker("pte", path, threads=1) as worker, torch.no_grad():
+        got = worker.run([tuple(tensor.numpy() for tensor in one) for one in data])
+        wanted = [(program.module()(*one).numpy(),) for one in data]
+    assert (sqnr_db(wanted, got) or 400.0) > 30
