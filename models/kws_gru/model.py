@@ -30,9 +30,9 @@ class KeywordGru(nn.Module):
 class StreamingKeywordGru(KeywordGru):
     """(1, frames, mels) and (layers, 1, hidden) -> the words so far, and the state to hand over next time."""
 
-    def forward(self, features: Tensor, state: Tensor) -> dict[str, Tensor]:
-        states, next_state = self.gru(features, state)
-        return {"logits": self.head(states[:, -1]), "next_state": next_state}
+    def forward(self, features: Tensor, hidden: Tensor) -> dict[str, Tensor]:
+        states, next_hidden = self.gru(features, hidden)
+        return {"logits": self.head(states[:, -1]), "next_hidden": next_hidden}
 
 
 def build(

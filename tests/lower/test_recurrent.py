@@ -117,7 +117,7 @@ def test_other_programs_are_not_touched() -> None:
 @pytest.mark.parametrize("name", ["xnnpack", "onnx", "coreml"])
 def test_it_runs_in_its_runtime(name: str, scheme: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    taken = captured(Step(), "x:1,3,4", "state:2,1,6")
+    taken = captured(Step(), "x:1,3,4", "hidden:2,1,6")
     program = taken.program
     if scheme == "int8":
         prepared = replace(taken, program=unrolled_for_quantizer(program))

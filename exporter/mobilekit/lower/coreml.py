@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobilekit.errors import LowerError
 from mobilekit.files import storage_errors
 from mobilekit.lower.recurrent import unrolled
 from mobilekit.lower.target import Lowered, refused
@@ -52,6 +53,7 @@ class CoreML:
         with quiet():
             import coremltools as ct
 
+        _check_names([*inputs, *outputs])
         precision = ct.precision.FLOAT32 if scheme == "fp32" else ct.precision.FLOAT16
         try:
             with quiet():
@@ -78,6 +80,19 @@ def _prepared(program: ExportedProgram) -> ExportedProgram:
             node.args = (*node.args, node.args[1])  # the stride defaults to the kernel size
     lowered.graph_module.recompile()
     return lowered
+
+
+def _check_names(specs: Sequence[TensorSpec]) -> None:
+    """coremltools would give another name to what is called like a word of its language, against the contract."""
+    with quiet():
+        from coremltools.converters.mil.mil.passes.defs.preprocess import NameSanitizer
+
+    for spec in specs:
+        if NameSanitizer().sanitize_name(spec.name) != spec.name:
+            raise LowerError(
+                f"coreml: a tensor cannot be called {spec.name!r}, a word of Core ML's model language",
+                hint=f"call it {spec.name}_0 or the like in the recipe or with -i",
+            )
 
 
 def _operator_name(target: object) -> str:
