@@ -106,6 +106,19 @@ def test_core_ml_package_keeps_the_contracts_interface(case: Any, scheme: str, l
     assert ("quantize" in artifact.operators) == (scheme == "int8")
 
 
+def test_core_ml_refuses_a_tensor_called_like_a_word_of_its_language(tmp_path: Path) -> None:
+    from mobilekit.capture import capture
+    from mobilekit.spec import parse_inputs
+
+    taken = capture(torch.nn.Linear(4, 2).eval(), parse_inputs(["state:1,4"]))
+    with pytest.raises(LowerError, match="cannot be called 'state'") as caught:
+        TARGETS["coreml"].lower(
+            taken.program, "fp32", tmp_path / "net.mlpackage", inputs=taken.inputs, outputs=taken.outputs
+        )
+    assert caught.value.hint is not None and "state_0" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("target", ["xnnpack", "onnx"])
 def test_the_same_program_gives_the_same_bytes_and_no_path_of_this_machine(
     case: Any, target: str, lowered: Lower, tmp_path: Path

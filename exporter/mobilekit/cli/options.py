@@ -17,8 +17,8 @@ MODEL_HELP = (
     "package.module:build, torchvision:ARCHITECTURE, a run made by `mobilekit train`, or a .pt2 file."
 )
 DATA_NAMES = (
-    "digits, mnist, fashion-mnist, cifar10, imagefolder:PATH, npz:PATH or package.module:function "
-    "(see `mobilekit list datasets`)"
+    "digits, cifar10, spoken-words, speech-commands, imagefolder:PATH, wavfolder:PATH, npz:PATH, "
+    "package.module:function and others (`mobilekit list datasets`)"
 )
 
 
