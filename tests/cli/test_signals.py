@@ -180,7 +180,7 @@ def test_ctrl_c_in_training_leaves_a_run_that_exports(mobilekit) -> None:
     stop(process, signal.SIGINT)
     ended = mobilekit.end(process, timeout=30)
     assert (ended.code, ended.out) == (130, "")
-    assert "are kept: mobilekit export run" in ended.err
+    assert "are kept: mobilekit export ./run" in ended.err
     exported = mobilekit("export", "run", "-t", "onnx", "-q", "fp32", "--no-bench", "-o", "out", "--json")
     assert exported.code == 0, exported.err
     assert exported.json["model"]["trained"] is True

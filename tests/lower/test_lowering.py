@@ -88,6 +88,7 @@ def test_onnx_has_the_declared_names_and_one_file(case: Any, lowered: Lower) -> 
     assert inputs == {spec.name: list(spec.shape) for spec in case.captured.inputs}
     assert [value.name for value in model.graph.output] == ["output"]
     assert "ai.onnx::QuantizeLinear" in artifact.operators
+    assert not any(one.metadata_props for one in (*model.graph.node, *model.graph.value_info, model.graph, model))
 
 
 @pytest.mark.parametrize("scheme", TARGETS["coreml"].schemes)

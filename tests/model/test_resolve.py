@@ -128,12 +128,10 @@ def test_a_package_and_a_function(folder: Path) -> None:
     assert source.recipe.name == "model" and source.build()[0].out_features == 4  # type: ignore[index]
 
 
-def test_an_output_folder_does_not_hide_the_zoo(folder: Path) -> None:
-    (folder.parent / "lenet").mkdir()
+def test_a_zoo_name_is_the_zoos_and_a_path_the_folder_beside_it(folder: Path) -> None:
+    shutil.copytree(folder, folder.parent / "lenet")
     assert resolve("lenet").folder == zoo_folder() / "lenet"
-    shutil.copy(folder / "recipe.toml", "lenet")
-    shutil.copy(folder / "model.py", "lenet")
-    assert resolve("lenet").folder == Path("lenet")
+    assert resolve("./lenet").recipe.name == "mine"
 
 
 def test_a_model_without_a_recipe_needs_its_inputs(folder: Path) -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from mobilekit.errors import BundleError, OutputExists, UsageError, WeightsError
 from mobilekit.model import RunCard, load_run_card, resolve, write_run_card
-from mobilekit.model.card import CARD, WEIGHTS, published
+from mobilekit.model.card import CARD, WEIGHTS, load_card, published
 from mobilekit.model.zoo import zoo_folder
 from mobilekit.pipeline import train_seeds, train_source
 from mobilekit.pipeline.publishing import command_of, publish
@@ -34,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The user's copy of the model."""
-    return Path(shutil.copytree(zoo_folder() / "mlp", tmp_path / "mlp"))
+    return Path(shutil.copytree(zoo_folder() / "mlp", tmp_path / "mlp", ignore=shutil.ignore_patterns(CARD, WEIGHTS)))
 
 
 @pytest.fixture
@@ -67,6 +67,17 @@ def test_a_folders_weights_come_with_its_name(run: Path, folder: Path) -> None:
     start = before.build(3).state_dict()
     for fresh in (random.build(3), source.initial(3)):  # a training does not begin where the last one ended
         assert all(torch.equal(tensor, start[name]) for name, tensor in fresh.state_dict().items())
+
+
+def test_a_card_alone_says_what_training_reached(run: Path, folder: Path) -> None:
+    card = publish(run, folder, ship=False)
+    assert not card.shipped and load_card(folder) == card and published(folder) is None
+    assert not resolve(str(folder)).trained
+    with pytest.raises(OutputExists, match=r"card\.json exists already"):
+        publish(run, folder)
+    shutil.copy(run / "best.safetensors", folder / WEIGHTS)
+    found = published(folder)
+    assert found is not None and found[1] == card, "the very weights may be put there by hand"
 
 
 def test_nothing_is_replaced_unasked(run: Path, folder: Path) -> None:

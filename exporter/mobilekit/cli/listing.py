@@ -82,7 +82,7 @@ def _show_models(*, as_json: bool) -> None:
             "input": one.input,
             "parameters": short(one.size.parameters),
             "MACs": short(one.size.macs),
-            "accuracy of its weights": one.card.describe() if one.card else "no weights: train it",
+            "accuracy": one.accuracy,
         }
         for one in models
     ]

@@ -66,3 +66,8 @@ def fail_on_checks(manifest: Manifest) -> None:
 def quoted(path: Path) -> str:
     """The path as a shell takes it."""
     return shlex.quote(str(path))
+
+
+def as_model(folder: Path) -> str:
+    """The folder as an argument that names a model: `./lenet`, since `lenet` alone is the zoo's."""
+    return quoted(folder) if folder.is_absolute() or len(folder.parts) > 1 else f"./{quoted(folder)}"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mobilekit.cli.options import ForceOption, JsonOption
-from mobilekit.cli.outcome import quoted
+from mobilekit.cli.outcome import as_model
 from mobilekit.cli.screen import ScreenProgress
 
 
@@ -39,6 +39,10 @@ def command(
     data_license: Annotated[
         str | None, typer.Option("--license", metavar="TEXT", help="The data's licence.", show_default=False)
     ] = None,
+    ship: Annotated[
+        bool,
+        typer.Option("--ship/--card-only", help="Or the card alone, for weights too large to come along."),
+    ] = True,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -57,10 +61,10 @@ def command(
     with ScreenProgress() as progress:
         load_torch(progress)
         with progress.task(f"publishing {run}"):
-            card = publish(run, folder, bundle=bundle, origin=origin, license=data_license, force=force)
+            card = publish(run, folder, bundle=bundle, origin=origin, license=data_license, ship=ship, force=force)
     if as_json:
         typer.echo(card.model_dump_json(indent=2))
         return
     typer.echo(f"{card.model}: {card.describe()}")
     typer.echo(f"trained by: {card.command}")
-    typer.echo(f"next: mobilekit export {quoted(folder)}")
+    typer.echo(f"next: mobilekit export {as_model(folder if ship else run)}")

@@ -20,7 +20,7 @@ from mobilekit.cli.options import (
     inputs_of,
     settings_of,
 )
-from mobilekit.cli.outcome import quoted, trained
+from mobilekit.cli.outcome import as_model, trained
 from mobilekit.cli.screen import ScreenProgress, remark
 from mobilekit.progress import SILENT
 
@@ -162,7 +162,7 @@ def _show(card: RunCard, place: Path, *, as_json: bool) -> None:
     stopped = "" if card.epochs_done == card.epochs_planned else f", stopped early of {card.epochs_planned}"
     typer.echo(f"{trained(card)} (best epoch {card.best_epoch} of {card.epochs_done}{stopped})")
     typer.echo(f"run: {place}")
-    typer.echo(f"next: mobilekit export {quoted(place)}")
+    typer.echo(f"next: mobilekit export {as_model(place)}")
 
 
 def _show_seeds(seeds: SeedsCard, place: Path, *, as_json: bool) -> None:
@@ -176,7 +176,7 @@ def _show_seeds(seeds: SeedsCard, place: Path, *, as_json: bool) -> None:
     )
     best = max(seeds.runs, key=lambda one: one.val_top1)
     typer.echo(f"runs: {place}")
-    typer.echo(f"next: mobilekit export {quoted(place / best.folder)}")
+    typer.echo(f"next: mobilekit export {as_model(place / best.folder)}")
 
 
 def _tell_what_is_left(run: Path) -> None:
@@ -190,5 +190,5 @@ def _tell_what_is_left(run: Path) -> None:
         return  # it had not begun
     if (run / card.weights).is_file():
         what = f"the best weights of {card.epochs_done} epochs" if card.epochs_done else "the weights so far"
-        remark(f"{what} are kept: mobilekit export {quoted(run)}")
+        remark(f"{what} are kept: mobilekit export {as_model(run)}")
         remark("the same command with --resume goes on with it")

@@ -71,6 +71,7 @@ class Onnx:
             raise
         except Exception as error:
             raise refused("onnx", error) from error
+        _drop_notes(model)
         _name_dimensions(model, inputs)
         with storage_errors(path):
             path.write_bytes(model.SerializeToString())
@@ -88,6 +89,14 @@ def _name_dimensions(model: Any, inputs: Sequence[TensorSpec]) -> None:
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param in renamed:
                 dim.dim_param = renamed[dim.dim_param]
+
+
+def _drop_notes(model: Any) -> None:
+    """Drop what the exporter notes of its own work at every node: up to 60 % of the file of a small int8 model."""
+    graph = model.graph
+    nodes = [*graph.node, *(node for function in model.functions for node in function.node)]
+    for one in (*nodes, *graph.value_info, *graph.initializer, *graph.input, *graph.output, graph, model):
+        one.ClearField("metadata_props")
 
 
 def _operators(model: Any) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The card of published weights: card.json beside weights.safetensors, what they are and what vouches for them.
 
 Any model folder may hold the two, a zoo model's or one of yours: the weights are then used without being asked for.
-Refuses weights that are not those of the card, and a card without its weights.
+Refuses weights that are not those of the card, and a card without the weights that it says are there.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ class Card(Spec):
     schema_version: Literal[1] = 1
     model: str = Field(description="the recipe's name")
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    shipped: bool = Field(default=True, description="false: too large to come along; the command trains them")
     command: str = Field(description="trains such weights again")
     data: CardData
     seed: Count
@@ -113,7 +114,7 @@ def published(folder: Path) -> tuple[Path, Card | None] | None:
     weights = folder / WEIGHTS
     card = load_card(folder)
     if not weights.is_file():
-        if card is not None:
+        if card is not None and card.shipped:
             raise WeightsError(
                 f"{folder} has a {CARD} and no {WEIGHTS}", hint=f"put the weights there, or remove {CARD}"
             )

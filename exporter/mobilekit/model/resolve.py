@@ -47,7 +47,7 @@ def resolve(reference: str, *, inputs: tuple[TensorSpec, ...] | None = None, wei
         return _from_torchvision(reference, inputs, weights)
     if path.suffix == ".pt2":
         return _from_pt2(path, inputs, weights)
-    if reference in zoo_names() and not _is_model_folder(path):
+    if reference in zoo_names():  # also beside a folder of that name: a run here must not change what a word means
         return _from_recipe(reference, zoo_folder() / reference, inputs, weights)
     if reference and path.is_dir():
         return _from_folder_or_run(path, inputs, weights)
@@ -61,11 +61,6 @@ def resolve(reference: str, *, inputs: tuple[TensorSpec, ...] | None = None, wei
     if len(path.parts) > 1 or path.suffix:
         raise UsageError(f"no such model: {reference}", hint=FORMS)
     raise UnknownName("model", reference, zoo_names(), hint=FORMS)
-
-
-def _is_model_folder(path: Path) -> bool:
-    """A folder of a zoo model's name comes first only when it is a model itself, and not just an output."""
-    return (path / "recipe.toml").exists() or (path / "run.json").exists()
 
 
 def _from_folder_or_run(folder: Path, inputs: tuple[TensorSpec, ...] | None, weights: str | None) -> ModelSource:

@@ -9,11 +9,10 @@ from mobilekit.model.zoo import ZooModel, short, zoo_folder, zoo_models, zoo_nam
 
 def markdown_table(models: tuple[ZooModel, ...]) -> str:
     """The table of docs/models.md."""
-    rows = ["| model | what it is | input | parameters | MACs | accuracy of its weights |", "|-|-|-|-|-|-|"]
+    rows = ["| model | what it is | input | parameters | MACs | accuracy |", "|-|-|-|-|-|-|"]
     for one in models:
-        accuracy = one.card.describe() if one.card else "no weights: train it"
         size = f"{short(one.size.parameters)} | {short(one.size.macs)}"
-        rows.append(f"| `{one.name}` | {one.recipe.summary} | {one.input} | {size} | {accuracy} |")
+        rows.append(f"| `{one.name}` | {one.recipe.summary} | {one.input} | {size} | {one.accuracy} |")
     return "\n".join(rows) + "\n"
 
 

@@ -28,7 +28,7 @@ def zoo_names() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ZooModel:
-    """What can be said of a zoo model without running it. `card` is None where no weights come with it."""
+    """What can be said of a zoo model without running it. `card` is None where nothing was trained."""
 
     name: str
     recipe: Recipe
@@ -39,6 +39,13 @@ class ZooModel:
     def input(self) -> str:
         """`image 3x32x32`: the inputs of one sample, without the batch."""
         return ", ".join(f"{spec.name} {_shape(spec.shape)}" for spec in self.recipe.inputs)
+
+    @property
+    def accuracy(self) -> str:
+        """What training it reached, and whether the weights come along."""
+        if self.card is None:
+            return "no weights: train it"
+        return self.card.describe() if self.card.shipped else f"{self.card.describe()}; not shipped: train it"
 
 
 def zoo_models(progress: Progress = SILENT) -> tuple[ZooModel, ...]:

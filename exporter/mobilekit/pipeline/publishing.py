@@ -31,9 +31,12 @@ def publish(
     bundle: Path | None = None,
     origin: str | None = None,
     license: str | None = None,
+    ship: bool = True,
     force: bool = False,
 ) -> Card:
     """Write `folder`/weights.safetensors (float32) and `folder`/card.json from `run`; returns the card.
+
+    Without `ship` the card is written alone, for weights that are too large to come along.
 
     `run` is a complete run, or a folder of several seeds: then the seed with the best validation accuracy is taken,
     and all of them give the mean and the spread. `folder` is the model that was trained: recipe.toml and model.py.
@@ -42,11 +45,12 @@ def publish(
     Raises UsageError for a run that is not complete or not of this model, OutputExists when weights are there and
     `force` is not set, WeightsError for weights that do not fit or are not finite, BundleError, StorageError.
     """
-    if (folder / WEIGHTS).exists() and not force:
-        raise OutputExists(f"{folder / WEIGHTS} exists already; nothing was written", hint="give --force to replace it")
+    there = next((path for path in (folder / WEIGHTS, folder / CARD) if path.exists()), None)
+    if there is not None and not force:
+        raise OutputExists(f"{there} exists already; nothing was written", hint="give --force to replace it")
     if not (folder / "recipe.toml").is_file():
         raise UsageError(f"{folder} is not a model folder: it has no recipe.toml")
-    chosen, seeds = _chosen(run)
+    chosen, seeds = chosen_run(run)
     done = _complete(chosen)
     source = resolve(str(folder), weights=str(chosen / done.weights))
     _check_same_model(chosen, done, source.recipe, folder)
@@ -55,9 +59,10 @@ def publish(
     card = Card(
         model=source.recipe.name,
         weights_sha256=_hash(content),
+        shipped=ship,
         command=command_of(done, source.recipe, seeds),
         data=CardData(
-            name=_portable(done.data),
+            name=portable(done.data),
             train_samples=done.train_samples or 0,
             validation_samples=done.val_samples or 0,
             test_samples=done.test_samples or 0,
@@ -74,12 +79,15 @@ def publish(
         environment=done.environment,
         created=done.created,
     )
-    write_atomically(folder / WEIGHTS, content)
+    if ship:
+        write_atomically(folder / WEIGHTS, content)
+    else:
+        (folder / WEIGHTS).unlink(missing_ok=True)
     write_atomically(folder / CARD, card.model_dump_json(indent=2) + "\n")
     return card
 
 
-def _chosen(run: Path) -> tuple[Path, SeedsCard | None]:
+def chosen_run(run: Path) -> tuple[Path, SeedsCard | None]:
     """The run to publish, and the card of all seeds where `run` holds several."""
     path = run / SEEDS
     if not path.is_file():
@@ -155,7 +163,7 @@ def command_of(run: RunCard, recipe: Recipe, seeds: SeedsCard | None = None) -> 
     launch = f"torchrun --nproc-per-node={run.processes} -m " if run.processes > 1 else ""
     words = ["train", run.model if run.model in zoo_names() else _last(run.model)]
     if recipe.data is None or run.data != recipe.data.name:
-        words += ["--data", _portable(run.data)]
+        words += ["--data", portable(run.data)]
     words += _settings(run, recipe)
     first = seeds.runs[0].seed if seeds else run.seed
     words += ["--seed", str(first)] if first != recipe.train.seed else []
@@ -184,7 +192,7 @@ def _flat(fields: dict[str, object]) -> dict[str, object]:
     return flat
 
 
-def _portable(data: str) -> str:
+def portable(data: str) -> str:
     """A data set's name without the folders of this machine: `imagefolder:/home/me/cifar` is `imagefolder:cifar`."""
     kind, colon, place = data.partition(":")
     return f"{kind}:{_last(place)}" if colon and Path(place).is_absolute() else data
