@@ -2,8 +2,8 @@
 
     python benchmarks/keep_run.py runs/resnet20 models/resnet20
 
-writes benchmarks/results/training/resnet20/ (report.md, curves.png, metrics.jsonl). Of several seeds the one is kept that
-`mobilekit publish` takes. Folders of this machine are left out of what is written.
+writes benchmarks/results/training/resnet20/ (report.md, curves.png, metrics.jsonl). Of several seeds the one that
+`mobilekit publish` takes is kept. Folders of this machine are left out of what is written.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def test_models_have_figures_for_programs_and_three_digits_for_people(mobilekit)
     digits = models["digits_cnn"]
     assert (digits["parameters"], digits["macs"], digits["task"]) == (25_978, 601_600, "image-classification")
     assert digits["top1"] == digits["card"]["top1"] > 0.97 and digits["card"]["data"]["test_samples"] == 359
-    assert models["mlp"]["top1"] is None and models["mlp"]["card"] is None
+    assert models["resnet18"]["top1"] is None and models["resnet18"]["card"] is None
     line = next(line for line in shown.splitlines() if line.startswith("digits_cnn "))
     assert "image 1x8x8" in line and "26.0 k" in line and "602 k" in line and f"{digits['top1']:.1%} on digits" in line
 

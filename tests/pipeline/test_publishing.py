@@ -105,10 +105,10 @@ def test_runs_that_do_not_count(run: Path, folder: Path, tmp_path: Path) -> None
     refused("was not trained with the recipe of .*: args, preprocess differ")
     (run / "recipe.toml").unlink()
     refused("which is not a model folder")
+    with pytest.raises(UsageError, match="is not a run"):
+        publish(tmp_path, folder)
     (folder / "recipe.toml").unlink()
     refused("it has no recipe.toml")
-    with pytest.raises(UsageError, match="is not a run"):
-        publish(tmp_path, Path(shutil.copytree(zoo_folder() / "mlp", tmp_path / "again")))
 
 
 def test_a_damaged_card_of_seeds(trained: Path, folder: Path, tmp_path: Path) -> None:

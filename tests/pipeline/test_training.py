@@ -52,7 +52,7 @@ def test_another_models_code_does_not_stay_in_the_folder(tmp_path: Path) -> None
 def test_a_training_that_never_began_leaves_nothing(tmp_path: Path) -> None:
     from torch import nn
 
-    source = replace(resolve("mlp"), build=lambda seed=0: nn.Linear(3, 2))
+    source = replace(resolve("mlp", weights="random"), build=lambda seed=0: nn.Linear(3, 2))
     with pytest.raises(ModelError):
         train_source(source, tmp_path / "runs" / "mlp", spec=ONE_EPOCH)
     assert list(tmp_path.iterdir()) == []
