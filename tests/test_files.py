@@ -18,7 +18,7 @@ import pytest
 
 from mobilekit import files
 from mobilekit.errors import OutputExists, StorageError
-from mobilekit.files import staged_folder, storage_errors, sweep_stale, write_atomically
+from mobilekit.files import staged_folder, storage_errors, sweep_files, sweep_stale, write_atomically
 
 ROOT_USER = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -232,6 +232,16 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     write_atomically(path, b"new")
     assert path.read_text() == "new"
     assert [found.name for found in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_killed_write_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    kept = [tmp_path / name for name in ("run.json", ".hidden", ".run.json.notes", "run.json.0acd3643")]
+    left = [tmp_path / ".run.json.0acd3643", tmp_path / "checkpoints" / ".epoch-00001.safetensors.deadbeef"]
+    left[1].parent.mkdir()
+    for path in (*kept, *left):
+        path.write_text("x")
+    sweep_files(tmp_path)
+    assert all(path.exists() for path in kept) and not any(path.exists() for path in left)
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

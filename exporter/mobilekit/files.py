@@ -13,6 +13,7 @@ import fcntl
 import glob
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -23,6 +24,7 @@ from pathlib import Path
 from mobilekit.errors import OutputExists, StorageError
 
 _LOCK = ".lock"
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
 def sha256(path: Path) -> str:
@@ -88,6 +90,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(name)
             raise
+
+
+def sweep_files(folder: Path) -> None:
+    """Remove what `write_atomically` left in `folder` and below when it was killed. Not while another one writes."""
+    for path in [path for path in folder.rglob(".*") if _TEMPORARY.fullmatch(path.name)]:
+        if path.is_file() and not path.is_symlink():
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

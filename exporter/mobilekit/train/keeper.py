@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mobilekit.errors import MobilekitError
-from mobilekit.files import sha256, storage_errors
+from mobilekit.files import sha256, storage_errors, sweep_files
 from mobilekit.model.run import RunCard, write_run_card
 from mobilekit.progress import Progress
 from mobilekit.train import board
@@ -53,6 +53,7 @@ class Folder:
     def opened(self, history: History) -> Iterator[None]:
         with storage_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            sweep_files(self.folder)
             if not history:
                 for name in (BEST, LAST):  # of an earlier run in the same folder
                     (self.folder / name).unlink(missing_ok=True)

@@ -100,7 +100,10 @@ class Loop:
         return tally.score(self.world)
 
     def score(self, placed: Placed) -> Score:
-        """Evaluate on `placed`, in eval mode and without label smoothing; each process takes its share."""
+        """Evaluate on `placed`, in eval mode and without label smoothing; each process takes its share.
+
+        In float32 also where training is in mixed precision: that is what will be exported.
+        """
         import torch
 
         module = self.best_module
@@ -109,8 +112,7 @@ class Loop:
         tally = Tally("scoring")
         with torch.no_grad():
             for batch in ordered_batches(placed, _SCORING_BATCH, self.world):
-                with _autocast(self.spec, self.device):
-                    logits = _call(module, self.feed(batch.inputs))
+                logits = _call(module, self.feed(batch.inputs))
                 tally.add(PLAIN(logits, batch.labels), (logits.argmax(1) == batch.labels).sum(), len(batch))
         return tally.score(self.world)
 
