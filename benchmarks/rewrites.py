@@ -1,6 +1,7 @@
 """What the rewrites gain: each architecture lowered to XNNPACK by ExecuTorch's stock route and by ours, in one run.
 
-    python benchmarks/rewrites.py --images PHOTOS shufflenet_v2_x1_0 efficientnet_b0 vit_b_32
+    python benchmarks/rewrites.py --images PHOTOS shufflenet_v2_x1_0 efficientnet_b0 vit_b_32 > rewrites.jsonl
+    python benchmarks/rewrites.py --table rewrites.jsonl > benchmarks/results/rewrites.md
 
 Both files run in turns, each alone in a process that waits while the other is timed, at batch 1 and the published input
 size. Prints a JSON line for each: delegates, portable kernels, SQNR against eager, the median latency of each turn.
@@ -20,7 +21,7 @@ from breadth_worker import CALIBRATION, LIFE, TEST, bring_to_life, images, outpu
 
 from mobilekit.bundle.pte import read_pte
 from mobilekit.capture import capture
-from mobilekit.environment import version_of
+from mobilekit.environment import describe, version_of
 from mobilekit.lower.xnnpack import Xnnpack
 from mobilekit.model import resolve
 from mobilekit.quantize import pt2e, quantize
@@ -95,18 +96,51 @@ def timed(files: dict[str, Path], test: list[Any], reference: list[Any], threads
     return {**found, "times_faster": round(statistics.median(ratios), 2), "ratios": [round(one, 2) for one in ratios]}
 
 
+HEAD = "| architecture | input | scheme | route | delegates | portable kernels | SQNR, dB | median, ms | faster by |"
+
+
+def page(records: list[dict[str, Any]]) -> str:
+    """The records as a Markdown page."""
+    versions = ", ".join(f"{name} {version}" for name, version in records[0]["versions"].items())
+    lines = [
+        "# What the rewrites gain",
+        "",
+        "Made by `python benchmarks/rewrites.py`: the stock route (ExecuTorch's quantizer, nothing rewritten) beside",
+        f"mobilekit's, in turns on {records[0]['processor']}, {records[0]['threads']} thread(s), batch 1; {versions}.",
+        "Weights are random, brought to life on photographs as for docs/torchvision.md. *Faster by* is the median over",
+        "the turns of stock time over ours, with the lowest and the highest turn; below 1 the stock route is faster.",
+        "",
+        HEAD,
+        "|" + "-|" * (HEAD.count("|") - 1),
+    ]
+    for one in records:
+        for route in ("stock", "ours"):
+            found = one[route]
+            gain = f"{one['times_faster']:.2f}x ({min(one['ratios']):.2f} to {max(one['ratios']):.2f})"
+            cells = [f"`{one['name']}`", one["side"], one["scheme"], route, found["delegates"], found["portable_nodes"]]
+            cells += [found["sqnr_db"], statistics.median(found["median_ms"]), gain if route == "ours" else ""]
+            lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="+")
-    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--table", type=Path, help="print the page of these records; runs nothing")
     parser.add_argument("--side", type=int)
     parser.add_argument("--scheme", action="append", choices=("fp32", "int8"))
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
+    if args.table:
+        print(page([json.loads(line) for line in args.table.read_text(encoding="utf-8").splitlines()]))
+        return
+    if args.images is None or not args.names:
+        parser.error("--images and at least one architecture are needed")
     versions = {package: version_of(package) for package in ("torch", "torchvision", "executorch", "torchao")}
     for name in args.names:
         for record in compare(name, args.images, args.side, args.scheme or ["fp32", "int8"], args.threads):
-            print(json.dumps({**record, "versions": versions}), flush=True)
+            print(json.dumps({**record, "versions": versions, "processor": describe().machine.processor}), flush=True)
 
 
 if __name__ == "__main__":
