@@ -174,9 +174,8 @@ def _show_seeds(seeds: SeedsCard, place: Path, *, as_json: bool) -> None:
     typer.echo(
         f"mean {seeds.mean_top1:.2%}, standard deviation {seeds.std_top1 * 100:.2f} points, n = {len(seeds.runs)}"
     )
-    best = max(seeds.runs, key=lambda one: one.val_top1)
     typer.echo(f"runs: {place}")
-    typer.echo(f"next: mobilekit export {as_model(place / best.folder)}")
+    typer.echo(f"next: mobilekit export {as_model(place / seeds.best.folder)}")
 
 
 def _tell_what_is_left(run: Path) -> None:

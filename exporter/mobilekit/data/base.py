@@ -132,3 +132,7 @@ class Request:
     seed: int
     labels: Sequence[str] | None
     progress: Progress = SILENT
+
+    def labels_over(self, own: Sequence[str]) -> tuple[str, ...]:
+        """The model's labels where they hold all of the data set's `own`, else its own."""
+        return tuple(self.labels) if self.labels and set(self.labels) >= set(own) else tuple(own)

@@ -7,7 +7,6 @@ keywords of the paper, `speech-commands-35` all words. Refuses damaged files; sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +54,7 @@ def read_speech_commands(request: Request, folder: Path) -> Dataset:
         raise DataError(
             f"{request.name}: {error.filename or folder} cannot be read: {error.strerror}", hint=_hint(folder)
         ) from error
-    number = {word: index for index, word in enumerate(_labels(request, chosen))}
+    number = {word: index for index, word in enumerate(request.labels_over(chosen))}
     found = sorted((file, number[word]) for word, own in files.items() for file in own)
     train, test = (
         _split(request.name, which, folder, [one for one in found if (one[0] in listed) == (which == "test")])
@@ -67,12 +66,7 @@ def read_speech_commands(request: Request, folder: Path) -> Dataset:
             f"{request.name}: {folder} is not whole: {', '.join(absent) or 'no word'} is not in both splits",
             hint=_hint(folder),
         )
-    return TwoSplits(request.name, _labels(request, chosen), "audio", train, test)
-
-
-def _labels(request: Request, words: Sequence[str]) -> tuple[str, ...]:
-    """The model's labels where they hold all of the words, else the words."""
-    return tuple(request.labels) if request.labels and set(request.labels) >= set(words) else tuple(words)
+    return TwoSplits(request.name, request.labels_over(chosen), "audio", train, test)
 
 
 def _split(name: str, which: str, folder: Path, found: list[tuple[str, int]]) -> Files:

@@ -22,6 +22,7 @@ from mobilekit.data.espeak import require_espeak, say
 from mobilekit.data.folder import SOUNDS, open_folder
 from mobilekit.data.noise import Doubles, NoiseKind, babble, coloured, hum, mixed
 from mobilekit.data.sampling import uniform
+from mobilekit.data.speech_commands import KEYWORDS
 from mobilekit.data.torchvision_sets import data_root
 from mobilekit.environment import usable_cores
 from mobilekit.errors import OutputExists
@@ -29,7 +30,7 @@ from mobilekit.files import sha256, staged_folder, write_atomically
 from mobilekit.preprocess import encode_wav, resample_sound
 from mobilekit.progress import Progress
 
-WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+WORDS = KEYWORDS
 FOLDER, CARD, VERSION = "spoken-words-1", "card.json", 1
 RATE = CLIP = 16_000
 SEED = 0
@@ -93,8 +94,7 @@ def open_spoken_words(request: Request) -> Dataset:
     folder = (request.root or data_root()) / FOLDER
     if not (folder / CARD).is_file():
         make_spoken_words(folder, plan(CASTS), request.progress)
-    known = request.labels if request.labels and set(request.labels) >= set(WORDS) else WORDS
-    return open_folder(Request(request.name, "", None, SEED, known), folder, SOUNDS)
+    return open_folder(Request(request.name, "", None, SEED, request.labels_over(WORDS)), folder, SOUNDS)
 
 
 def plan(casts: dict[str, Cast]) -> tuple[Clip, ...]:

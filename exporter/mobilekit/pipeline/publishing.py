@@ -96,8 +96,7 @@ def chosen_run(run: Path) -> tuple[Path, SeedsCard | None]:
         seeds = SeedsCard.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise SpecError(str(path), problems_of(error, SeedsCard), hint="the file was changed or is damaged") from error
-    best = max(seeds.runs, key=lambda one: one.val_top1)  # not by the test accuracy: it must stay untouched
-    return run / best.folder, seeds
+    return run / seeds.best.folder, seeds
 
 
 def _complete(run: Path) -> RunCard:
