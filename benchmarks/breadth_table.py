@@ -55,7 +55,7 @@ def _family(records: Iterable[Record], name: str) -> str:
 
 
 def _cell(record: Record | None) -> str:
-    """`128 dB, 1 delegate, 15 s`; `equal` where every output is the same to the bit."""
+    """`128 dB, 1 delegate`; `equal` where every output is the same to the bit."""
     if record is None:
         return "not run"
     if record["status"] != "ok":
@@ -67,7 +67,7 @@ def _cell(record: Record | None) -> str:
     parts = [quality]
     if "delegates" in record:
         parts.append(f"{record['delegates']} delegate{'s' if record['delegates'] != 1 else ''}")
-    return ", ".join([*parts, f"{record['seconds_lower']:.0f} s"])
+    return ", ".join(parts)
 
 
 def _portable(own: dict[tuple[str, str], Record]) -> str:
