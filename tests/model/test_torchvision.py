@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import http.server
 import threading
 import urllib.request
@@ -68,6 +69,21 @@ def test_random_weights_are_the_seed_s() -> None:
 def test_no_backbone_is_downloaded_for_random_weights(home: Path) -> None:
     assert resolve("torchvision:lraspp_mobilenet_v3_large").build() is not None
     assert not home.exists()
+
+
+@pytest.mark.parametrize("with_second_head", [False, True])
+def test_segmentation_is_without_the_head_that_only_training_uses(
+    with_second_head: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = torchvision.models.get_model_builder("deeplabv3_mobilenet_v3_large")
+    monkeypatch.setattr(
+        torchvision.models, "get_model_builder", lambda _: functools.partial(builder, aux_loss=with_second_head)
+    )
+    module = resolve("torchvision:deeplabv3_mobilenet_v3_large").build()
+    with torch.no_grad():
+        outputs = module(torch.rand(1, 3, 64, 64))
+    assert set(outputs) == {"out"}
+    assert not any(name.startswith("aux") for name in module.state_dict())
 
 
 def test_a_checkpoint_of_the_user_s(tmp_path: Path) -> None:

@@ -108,8 +108,8 @@ def build(
         if not isinstance(height, int) or not isinstance(width, int):
             raise UsageError(f"{PREFIX}{name}: a detector's anchors are for one size; give height and width as numbers")
         return network_of(module, name, (height, width))
-    if hasattr(module, "aux_classifier"):  # a second head of segmentation networks, which only training uses
-        module.register_module("aux_classifier", None)
+    if hasattr(module, "aux_classifier"):  # the second head of segmentation networks, which only training uses
+        module.aux_classifier = None  # type: ignore[assignment]
     return module.eval()
 
 
