@@ -120,6 +120,31 @@ def test_core_ml_refuses_a_tensor_called_like_a_word_of_its_language(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_output_may_be_called_like_a_buffer_or_a_step(tmp_path: Path) -> None:
+    """torchvision's SSD gives out its anchors, which it holds under that name."""
+    from mobilekit.capture import capture
+    from mobilekit.spec import parse_inputs
+
+    class Anchored(torch.nn.Module):
+        anchors: torch.Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("anchors", torch.tensor([3.0, 4.0]))
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            scores = x * self.anchors  # "mul" to the exporter
+            return {"scores": scores, "anchors": self.anchors.clone(), "mul": scores + x}
+
+    taken = capture(Anchored().eval(), parse_inputs(["x:1,2"]))
+    lowered = TARGETS["onnx"].lower(
+        taken.program, "fp32", tmp_path / "net.onnx", inputs=taken.inputs, outputs=taken.outputs
+    )
+    with Worker("onnx", lowered.path, threads=1) as worker:
+        scores, anchors, more = worker.run([(np.ones((1, 2), np.float32),)])[0]
+    assert (scores.tolist(), anchors.tolist(), more.tolist()) == ([[3, 4]], [3, 4], [[4, 5]])
+
+
 @pytest.mark.parametrize("target", ["xnnpack", "onnx"])
 def test_the_same_program_gives_the_same_bytes_and_no_path_of_this_machine(
     case: Any, target: str, lowered: Lower, tmp_path: Path

@@ -5,6 +5,7 @@ Source: torch.onnx's exporter, https://docs.pytorch.org/docs/stable/onnx_export.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -60,12 +61,11 @@ class Onnx:
                     without_traces(program),
                     dynamo=True,
                     opset_version=OPSET,
-                    input_names=[spec.name for spec in inputs],
-                    output_names=[spec.name for spec in outputs],
                     verbose=False,
                 )
                 if exported is None:
                     raise LowerError("onnx: the exporter returned nothing")
+                _name_ends(exported.model, inputs, outputs)
                 model = exported.model_proto
         except LowerError:
             raise
@@ -76,6 +76,27 @@ class Onnx:
         with storage_errors(path):
             path.write_bytes(model.SerializeToString())
         return Lowered(path, tuple(inputs), tuple(outputs), operators=_operators(model))
+
+
+def _name_ends(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
+    """Give inputs and outputs of an onnx_ir model their declared names.
+
+    What else is called so, such as a weight of an output's name, steps aside: ONNX has one name for one value.
+    """
+    from onnx_ir.traversal import RecursiveGraphIterator
+
+    graph = model.graph
+    named = [*zip(graph.inputs, inputs, strict=True), *zip(graph.outputs, outputs, strict=True)]
+    ends, declared = {id(value) for value, _ in named}, {spec.name for _, spec in named}
+    made = [value for node in RecursiveGraphIterator(graph) for value in node.outputs]
+    values = [*graph.initializers.values(), *made]
+    used = declared | {value.name for value in values}
+    for value in values:
+        if value.name in declared and id(value) not in ends:
+            value.name = next(name for n in itertools.count() if (name := f"{value.name}.{n}") not in used)
+            used.add(value.name)
+    for value, spec in named:
+        value.name = spec.name
 
 
 def _name_dimensions(model: Any, inputs: Sequence[TensorSpec]) -> None:
