@@ -16,7 +16,7 @@ from mobilekit.bundle.pte import read_pte
 from mobilekit.environment import version_of
 from mobilekit.files import storage_errors
 from mobilekit.lower.recurrent import unrolled
-from mobilekit.lower.rewrite import infer_dynamic_dimension, ranges_kept, without_traces
+from mobilekit.lower.rewrite import infer_dynamic_dimension, ranges_kept, sources_shared, without_traces
 from mobilekit.lower.rewrites import XNNPACK, Rewrites, rewritten
 from mobilekit.lower.target import Lowered, refused
 from mobilekit.lower.xnnpack_partition import partitioner
@@ -59,7 +59,7 @@ class Xnnpack:
             from executorch.exir import to_edge_transform_and_lower
 
         try:
-            with quiet():
+            with quiet(), sources_shared():
                 bare = unrolled(without_traces(program))
                 with ranges_kept(bare):
                     prepared = infer_dynamic_dimension(rewritten(bare, self.rewrites))
