@@ -3,7 +3,18 @@
 from mobilekit.lower.rewrites.apply import Rewrites, rewritten
 from mobilekit.lower.rewrites.attention import scaled_dot_product_attention
 from mobilekit.lower.rewrites.elementwise import hardsigmoid
-from mobilekit.lower.rewrites.moving import cat, chunk, expand, roll, select, split, split_with_sizes, unbind
+from mobilekit.lower.rewrites.moving import (
+    cat,
+    chunk,
+    expand,
+    roll,
+    select,
+    split,
+    split_with_sizes,
+    squeeze,
+    unbind,
+    unsqueeze,
+)
 from mobilekit.lower.rewrites.norms import layer_norm, vector_norm
 from mobilekit.lower.rewrites.pooling import adaptive_avg_pool2d, avg_pool2d, mean
 
@@ -24,6 +35,9 @@ XNNPACK: Rewrites = {
     "select.int": select,
     "split.Tensor": split,
     "split_with_sizes.default": split_with_sizes,
+    "squeeze.dim": squeeze,
+    "squeeze.dims": squeeze,
     "unbind.int": unbind,
+    "unsqueeze.default": unsqueeze,
 }
 """What the stock route leaves to portable kernels, each of which also cuts the delegate in two."""

@@ -46,6 +46,22 @@ def select(x: Tensor, dim: int, index: int) -> Any:
     return x.narrow(dim, index % x.shape[dim], 1).reshape(kept)
 
 
+def squeeze(x: Tensor, dim: int | Sequence[int]) -> Any:
+    """A reshape without those of the dimensions that are 1, which XNNPACK takes."""
+    dropped = {one % x.dim() for one in ([dim] if isinstance(dim, int) else dim)}
+    return _reshaped(x, [size for axis, size in enumerate(x.shape) if axis not in dropped or size != 1])
+
+
+def unsqueeze(x: Tensor, dim: int) -> Any:
+    """A reshape with one more dimension."""
+    at = dim % (x.dim() + 1)
+    return _reshaped(x, [*x.shape[:at], 1, *x.shape[at:]])
+
+
+def _reshaped(x: Tensor, sizes: Sequence[int]) -> Any:
+    return x.reshape(sizes) if sum(not isinstance(size, int) for size in sizes) < 2 else NotImplemented
+
+
 def roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
     """Each dimension in turn: its two parts change places."""
     import torch
