@@ -83,12 +83,10 @@ def _name_ends(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[Tenso
 
     What else is called so, such as a weight of an output's name, steps aside: ONNX has one name for one value.
     """
-    from onnx_ir.traversal import RecursiveGraphIterator
-
     graph = model.graph
     named = [*zip(graph.inputs, inputs, strict=True), *zip(graph.outputs, outputs, strict=True)]
     ends, declared = {id(value) for value, _ in named}, {spec.name for _, spec in named}
-    made = [value for node in RecursiveGraphIterator(graph) for value in node.outputs]
+    made = [value for node in graph.all_nodes() for value in node.outputs]
     values = [*graph.initializers.values(), *made]
     used = declared | {value.name for value in values}
     for value in values:
