@@ -39,14 +39,15 @@ def _versions(records: Iterable[Record]) -> str:
 
 
 def _table(records: Sequence[Record], task: str) -> str:
-    head = ["architecture", "input", *(f"{target} {scheme}" for target, scheme in PAIRS), "portable operators"]
+    head = ["architecture", "input", *(f"{target} {scheme}" for target, scheme in PAIRS), "noise", "portable operators"]
     rows = [head, ["-"] * len(head)]
     mine = [record for record in records if record["task"] == task]
     for name in sorted({record["name"] for record in mine}, key=lambda one: (_family(mine, one), one)):
         own = {(record["target"], record["scheme"]): record for record in mine if record["name"] == name}
         side = next(iter(own.values()))["side"]
         cells = [_cell(own.get(pair)) for pair in PAIRS]
-        rows.append([f"`{name}`", f"{side} px", *cells, _portable(own)])
+        noise = next((f"{one['noise_db']:.0f} dB" for one in own.values() if one.get("noise_db") is not None), "")
+        rows.append([f"`{name}`", f"{side} px", *cells, noise, _portable(own)])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

@@ -33,6 +33,7 @@ from mobilekit.spec import ImagePreprocess, parse_inputs
 from mobilekit.verify.metrics import distance
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+NOISE_DB = 40
 LIFE, CALIBRATION, TEST = 48, 8, 8
 """How many images: batch norms take their statistics on the first, scales are measured on the next, outputs compared
 on the last; none is used twice."""
@@ -118,6 +119,7 @@ def records(name: str, side: int, folder: Path, pairs: Sequence[tuple[str, str]]
         seconds["capture"] = time.perf_counter() - started
         with torch.no_grad(), quiet():
             reference = [outputs(captured, sample) for sample in test]
+            disturbed = distance(reference, [outputs(captured, with_noise(sample)) for sample in test])
     except MobilekitError as error:
         yield from ({**key(target, scheme), **refusal(stage, error)} for target, scheme in pairs)
         return
@@ -134,7 +136,14 @@ def records(name: str, side: int, folder: Path, pairs: Sequence[tuple[str, str]]
         if isinstance(program, MobilekitError):
             yield {**key(target, scheme), **refusal("quantize", program)}
             continue
-        yield {**key(target, scheme), **one(captured, program, target, scheme, test, reference, seconds)}
+        found = one(captured, program, target, scheme, test, reference, seconds)
+        yield {**key(target, scheme), "noise_db": disturbed.sqnr_db and round(disturbed.sqnr_db, 1), **found}
+
+
+def with_noise(sample: torch.Tensor) -> torch.Tensor:
+    """`sample` with white noise NOISE_DB below it: what a network makes of it shows how much of int8's is its own."""
+    noise = torch.randn(sample.shape, generator=torch.Generator().manual_seed(0))
+    return sample + noise * (sample.square().mean() / noise.square().mean()).sqrt() * 10 ** (-NOISE_DB / 20)
 
 
 def key(target: str, scheme: str) -> dict[str, Any]:

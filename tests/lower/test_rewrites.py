@@ -12,10 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mobilekit.bundle.pte import read_pte
+from mobilekit.capture import capture
 from mobilekit.lower.rewrite import copied
 from mobilekit.lower.rewrites import XNNPACK, rewritten
 from mobilekit.lower.xnnpack import Xnnpack
+from mobilekit.quantize import quantize
 from mobilekit.runners import Worker
+from mobilekit.spec import parse_inputs
+from mobilekit.verify import sqnr_db
 
 aten = torch.ops.aten
 IMAGE, TOKENS = (2, 3, 12, 10), (2, 5, 8)
@@ -29,6 +33,7 @@ CASES: list[tuple[str, tuple[int, ...], tuple[Any, ...]]] = [
     ("avg_pool2d.default", IMAGE, ([3, 3], [1, 1], [1, 1])),
     ("avg_pool2d.default", IMAGE, ([3, 2], [2, 2], [1, 0])),
     ("avg_pool2d.default", IMAGE, ([2, 3], [], [1, 1])),
+    ("avg_pool2d.default", IMAGE, ([4], [3], [2])),
     ("cat.default", IMAGE, ()),
     ("chunk.default", IMAGE, (3, 2)),
     ("chunk.default", IMAGE, (4, 3)),
@@ -204,3 +209,18 @@ def test_it_becomes_one_delegate_and_gives_the_modules_outputs(made: Any, tmp_pa
             torch.testing.assert_close(torch.from_numpy(got), module(given), rtol=1e-4, atol=1e-5)
     assert len(found["stock"].delegates) > 1
     assert len(found["rewritten"].delegates) == 1 and found["rewritten"].operators == ()
+
+
+def test_a_padded_average_loads_in_int8_too(tmp_path: Path) -> None:
+    """Zeros written out between two int8 operators, as Inception has them, made a program that did not load."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AvgPool2d(3, 1, 1), nn.Conv2d(8, 4, 1)).eval()
+    captured = capture(module, parse_inputs(["image:1,3,12,12"]))
+    samples = [(torch.rand(1, 3, 12, 12),) for _ in range(8)]
+    program = quantize(captured, samples).program
+    path = tmp_path / "net.pte"
+    Xnnpack().lower(program, "int8", path, inputs=captured.inputs, outputs=captured.outputs)
+    with Worker("pte", path, threads=1) as worker, torch.no_grad():
+        for (sample,) in samples:
+            wanted, got = program.module()(sample), worker.run([(sample.numpy(),)])[0][0]
+            assert (sqnr_db(wanted.numpy(), got) or 400) > 30

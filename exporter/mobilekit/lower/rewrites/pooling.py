@@ -46,15 +46,29 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Any:
-    """Padding that counts is written as zeros first; XNNPACK knows only padding that does not count."""
+    """With padding that counts: as if it did not, which XNNPACK knows, times the share of each window that is inside.
+
+    Writing the zeros out first would do as well, but ExecuTorch makes a program of it that does not load in int8.
+    """
     from torch.nn import functional
 
     if ceil_mode or not count_include_pad or divisor_override is not None or not any(padding):
         return NotImplemented
-    down, across = padding[0], padding[-1]
-    return functional.avg_pool2d(
-        functional.pad(x, (across, across, down, down)), list(kernel_size), list(stride) or None
-    )
+    given = x.shape[-2:]
+    if not all(isinstance(size, int) for size in given):
+        return NotImplemented
+    steps = stride or kernel_size
+    down, across = (_inside(given[axis], kernel_size[axis], steps[axis], padding[axis]).to(x.dtype) for axis in (0, -1))
+    averaged = functional.avg_pool2d(x, list(kernel_size), list(stride) or None, list(padding), count_include_pad=False)
+    return averaged * (down.reshape(-1, 1) * across)
+
+
+def _inside(length: int, kernel: int, stride: int, padding: int) -> Tensor:
+    """(windows,): the share of each window that lies within `length`, and not in the padding."""
+    import torch
+
+    first = torch.arange(0, length + 2 * padding - kernel + 1, stride) - padding
+    return ((first + kernel).clamp(max=length) - first.clamp(min=0)) / kernel
 
 
 def mean(x: Tensor, dim: Sequence[int] | None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
