@@ -111,3 +111,36 @@ def test_xnnpack_computes_them_in_int8_and_gives_the_programs_outputs(
         got = worker.run([tuple(tensor.numpy() for tensor in one) for one in data])
         wanted = [(program.module()(*one).numpy(),) for one in data]
     assert (sqnr_db(wanted, got) or 400.0) > 30
+
+
+class Heads(nn.Module):
+    """One head over maps of two sizes, as detectors have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.down = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, stride=2)
+        self.head = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(8, 4, 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        fine = torch.relu(self.stem(x))
+        return self.head(fine), self.head(torch.relu(self.down(fine)))
+
+
+@pytest.mark.slow
+def test_layers_that_share_their_weights_are_int8_in_every_place(
+    seasoned: Callable[[nn.Module], nn.Module], samples: Callable[..., Samples], tmp_path: Path
+) -> None:
+    captured, data = captured_of(seasoned(Heads())), samples((1, 3, 10, 10))
+    program = quantize(captured, data).program
+    convolutions = [node for node in program.graph.nodes if operator_name(node) == "conv2d"]
+    assert len(convolutions) == 6
+    assert all(operator_name(one).startswith("dequantize") for node in convolutions for one in node.args[:2])
+    weights = [tensor for tensor in {**program.state_dict, **program.constants}.values() if tensor.dtype == torch.int8]
+    assert len(weights) == 4, "each once, in however many places it is used"
+    path = tmp_path / "model.pte"
+    Xnnpack().lower(program, "int8", path, inputs=captured.inputs, outputs=captured.outputs)
+    with Worker("pte", path, threads=1) as worker, torch.no_grad():
+        got = worker.run([tuple(tensor.numpy() for tensor in one) for one in data])
+        wanted = [tuple(out.numpy() for out in program.module()(*one)) for one in data]
+    for place in (slice(0, 1), slice(1, 2)):
+        assert (sqnr_db([one[place] for one in wanted], [one[place] for one in got]) or 400.0) > 30

@@ -9,7 +9,9 @@ the arithmetic is Jacob et al. 2018, https://arxiv.org/abs/1712.05877.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from mobilekit.capture import Captured, example_inputs, export_graph
@@ -87,6 +89,7 @@ def _converted(prepared: fx.GraphModule, captured: Captured) -> ExportedProgram:
     try:
         with quiet(), torch.no_grad():
             converted = convert_pt2e(prepared)
+            _share_equal(converted)
             _drop_unused(converted)
             return export_graph(converted, captured.inputs, example_inputs(captured.inputs))
     except Exception as error:
@@ -146,10 +149,25 @@ def _not_finite(what: str) -> QuantizeError:
     )
 
 
+def _share_equal(converted: fx.GraphModule) -> None:
+    """Keep int8 weights that are equal once: layers that shared theirs were quantized one by one."""
+    import torch
+
+    kept: dict[tuple[torch.Size, bytes], str] = {}
+    for node in converted.graph.nodes:
+        if node.op == "get_attr":
+            tensor = attrgetter(str(node.target))(converted)
+            if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.int8:
+                content = hashlib.sha256(tensor.detach().contiguous().numpy().tobytes()).digest()
+                node.target = kept.setdefault((tensor.shape, content), str(node.target))
+    converted.recompile()
+
+
 def _drop_unused(converted: fx.GraphModule) -> None:
     """Forget the float weights that int8 ones replaced: exporting again would carry them into every artifact."""
     used = {str(node.target) for node in converted.graph.nodes if node.op == "get_attr"}
-    for name in [name for name, _ in converted.named_parameters(remove_duplicate=False) if name not in used]:
+    held = (*converted.named_parameters(remove_duplicate=False), *converted.named_buffers(remove_duplicate=False))
+    for name in [name for name, _ in held if name not in used]:
         place, _, leaf = name.rpartition(".")
         delattr(converted.get_submodule(place), leaf)
 

@@ -1,14 +1,17 @@
-"""The quantizer: ExecuTorch's for XNNPACK, with two things that it leaves out and that cost accuracy or speed.
+"""The quantizer: ExecuTorch's for XNNPACK, with three things that it leaves out and that cost accuracy or speed.
 
 Pooled values get a scale of their own. ExecuTorch has them share their input's, as for any operator that only moves
 values; but the mean over a picture is far smaller than the largest value in it, so few of the 256 steps are left. The
 gates of squeeze-and-excitation (MobileNetV3, EfficientNet) hang on such means.
 SiLU (as x * sigmoid(x)) and hard-swish are int8 too; ExecuTorch leaves them in float, between a conversion from int8
 and one back. Other sigmoids stay float: they gate a few values per channel, or the state of a recurrent layer.
+Layers that share their weights, such as a detector's head over maps of several sizes, are int8 in every place.
+ExecuTorch takes the first and leaves the others' weights in float beside int8 activations, which XNNPACK does not load.
 """
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from mobilekit.quantize.folding import operator_name
@@ -36,6 +39,7 @@ def quantizer() -> Any:
     class Quantizer(XNNPACKQuantizer):  # type: ignore[misc]
         def transform_for_annotation(self, model: fx.GraphModule) -> fx.GraphModule:
             _split_silu(model)
+            _split_shared(model)
             transformed: fx.GraphModule = super().transform_for_annotation(model)
             return transformed
 
@@ -78,4 +82,25 @@ def _split_silu(module: fx.GraphModule) -> None:
         gate.meta, product.meta = {**node.meta, _GATE: True}, dict(node.meta)
         node.replace_all_uses_with(product, propagate_meta=False)
         module.graph.erase_node(node)
+    module.recompile()
+
+
+def _split_shared(module: fx.GraphModule) -> None:
+    """A node of its own for each use of a weight, so that each use can be annotated.
+
+    Biases become tensors of their own as well: XNNPACK stores them in the scale of the input, which differs by place.
+    """
+    import torch
+
+    for node in [node for node in module.graph.nodes if node.op == "get_attr"]:
+        tensor = attrgetter(str(node.target))(module)
+        for number, user in enumerate(list(node.users)[1:], start=1):
+            target = str(node.target)
+            if isinstance(tensor, torch.nn.Parameter) and tensor.dim() == 1:
+                target = f"{target.replace('.', '_')}_again_{number}"
+                module.register_parameter(target, torch.nn.Parameter(tensor.detach().clone(), requires_grad=False))
+            with module.graph.inserting_before(user):
+                twin = module.graph.get_attr(target)
+            twin.meta = dict(node.meta)
+            user.replace_input_with(node, twin)
     module.recompile()
