@@ -74,7 +74,10 @@ class CoreML:
 
 def _prepared(program: ExportedProgram) -> ExportedProgram:
     """The program in the ATen dialect, with arguments spelled out that coremltools expects and torch leaves out."""
-    lowered: ExportedProgram = unrolled(program).run_decompositions({})
+    import torch
+
+    table = {torch.ops.aten.alias.default: torch.clone}  # coremltools has no name for doing nothing
+    lowered: ExportedProgram = unrolled(program).run_decompositions(table)
     for node in lowered.graph.nodes:
         if node.op == "call_function" and _operator_name(node.target) in _POOLS and len(node.args) == 2:
             node.args = (*node.args, node.args[1])  # the stride defaults to the kernel size

@@ -4,9 +4,12 @@ from mobilekit.lower.rewrites.apply import Rewrites, rewritten
 from mobilekit.lower.rewrites.attention import scaled_dot_product_attention
 from mobilekit.lower.rewrites.elementwise import hardsigmoid
 from mobilekit.lower.rewrites.moving import (
+    alias,
     cat,
     chunk,
     expand,
+    new_zeros,
+    pad,
     roll,
     select,
     split,
@@ -22,6 +25,7 @@ __all__ = ["XNNPACK", "Rewrites", "rewritten"]
 
 XNNPACK: Rewrites = {
     "adaptive_avg_pool2d.default": adaptive_avg_pool2d,
+    "alias.default": alias,
     "avg_pool2d.default": avg_pool2d,
     "cat.default": cat,
     "chunk.default": chunk,
@@ -30,6 +34,8 @@ XNNPACK: Rewrites = {
     "layer_norm.default": layer_norm,
     "linalg_vector_norm.default": vector_norm,
     "mean.dim": mean,
+    "new_zeros.default": new_zeros,
+    "pad.default": pad,
     "roll.default": roll,
     "scaled_dot_product_attention.default": scaled_dot_product_attention,
     "select.int": select,

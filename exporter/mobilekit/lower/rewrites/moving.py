@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -56,6 +57,25 @@ def unsqueeze(x: Tensor, dim: int) -> Any:
     """A reshape with one more dimension."""
     at = dim % (x.dim() + 1)
     return _reshaped(x, [*x.shape[:at], 1, *x.shape[at:]])
+
+
+def new_zeros(x: Tensor, size: Sequence[int], *, dtype: torch.dtype | None = None, **_where: Any) -> Any:
+    """Zeros that do not hang on `x`, so that what is made of them is computed once: the masks of Swin's windows."""
+    import torch
+
+    if not all(isinstance(one, int) for one in size):
+        return NotImplemented
+    return torch.zeros(list(size), dtype=dtype or x.dtype)
+
+
+def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
+    """By nothing: itself."""
+    return NotImplemented if any(pad) else x.clone()
+
+
+def alias(x: Tensor) -> Tensor:
+    """Itself: nothing is changed in place any more, so that nothing can tell."""
+    return x.clone()
 
 
 def _reshaped(x: Tensor, sizes: Sequence[int]) -> Any:
