@@ -138,9 +138,10 @@ def main() -> None:
     if args.images is None or not args.names:
         parser.error("--images and at least one architecture are needed")
     versions = {package: version_of(package) for package in ("torch", "torchvision", "executorch", "torchao")}
+    same = {"versions": versions, "processor": describe().machine.processor}
     for name in args.names:
         for record in compare(name, args.images, args.side, args.scheme or ["fp32", "int8"], args.threads):
-            print(json.dumps({**record, "versions": versions, "processor": describe().machine.processor}), flush=True)
+            print(json.dumps({**record, **same}), flush=True)
 
 
 if __name__ == "__main__":

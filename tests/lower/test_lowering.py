@@ -145,6 +145,25 @@ def test_an_output_may_be_called_like_a_buffer_or_a_step(tmp_path: Path) -> None
     assert (scores.tolist(), anchors.tolist(), more.tolist()) == ([[3, 4]], [3, 4], [[4, 5]])
 
 
+def test_what_does_nothing_is_taken_by_every_target(tmp_path: Path) -> None:
+    """A pad by nothing and an alias, as Swin's windows leave them where they fit."""
+    from mobilekit.capture import capture
+    from mobilekit.spec import parse_inputs
+
+    class Fitting(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.ops.aten.alias(torch.nn.functional.pad(x + x, (0, 0))) + x
+
+    taken = capture(Fitting().eval(), parse_inputs(["x:1,2"]))
+    assert {"aten.alias.default", "aten.pad.default"} <= {str(node.target) for node in taken.program.graph.nodes}
+    for name, target in TARGETS.items():
+        path = tmp_path / f"net{target.suffix}"
+        lowered = target.lower(taken.program, "fp32", path, inputs=taken.inputs, outputs=taken.outputs)
+        assert lowered.path.exists()
+        if name == "xnnpack":
+            assert lowered.operators == ()
+
+
 @pytest.mark.parametrize("target", ["xnnpack", "onnx"])
 def test_the_same_program_gives_the_same_bytes_and_no_path_of_this_machine(
     case: Any, target: str, lowered: Lower, tmp_path: Path

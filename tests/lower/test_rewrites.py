@@ -188,7 +188,6 @@ def test_a_program_without_them_is_returned_itself() -> None:
     assert rewritten(program, XNNPACK) is program
 
 
-@pytest.mark.slow
 def attention() -> tuple[torch.export.ExportedProgram, nn.Module, Tensor]:
     torch.manual_seed(0)
     module, tokens = TorchsAttention().eval(), torch.randn(1, 5, 8)
@@ -200,8 +199,9 @@ def block() -> tuple[torch.export.ExportedProgram, nn.Module, Tensor]:
     return *exported(False), torch.randn(1, 3, 12, 12)
 
 
-@pytest.mark.parametrize("made", [block, attention])
-def test_it_becomes_one_delegate_and_gives_the_modules_outputs(made: Any, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize(("made", "stock"), [(block, 5), (attention, 1)])
+def test_it_becomes_one_delegate_and_gives_the_modules_outputs(made: Any, stock: int, tmp_path: Path) -> None:
     program, module, given = made()
     found = {}
     for name, target in (("stock", Xnnpack(rewrites={})), ("rewritten", Xnnpack())):
@@ -211,10 +211,11 @@ def test_it_becomes_one_delegate_and_gives_the_modules_outputs(made: Any, tmp_pa
         with Worker("pte", path, threads=1) as worker, torch.no_grad():
             got = worker.run([(given.numpy(),)])[0][0]
             torch.testing.assert_close(torch.from_numpy(got), module(given), rtol=1e-4, atol=1e-5)
-    assert len(found["stock"].delegates) > 1
+    assert len(found["stock"].delegates) > stock
     assert len(found["rewritten"].delegates) == 1 and found["rewritten"].operators == ()
 
 
+@pytest.mark.slow
 def test_a_padded_average_loads_in_int8_too(tmp_path: Path) -> None:
     """Zeros written out between two int8 operators, as Inception has them, made a program that did not load."""
     torch.manual_seed(0)

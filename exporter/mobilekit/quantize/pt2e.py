@@ -164,7 +164,7 @@ def _share_equal(converted: fx.GraphModule) -> None:
 
 
 def _drop_unused(converted: fx.GraphModule) -> None:
-    """Forget the float weights that int8 ones replaced: exporting again would carry them into every artifact."""
+    """Forget the weights that nothing uses, as the float ones that int8 replaced: artifacts would carry them."""
     used = {str(node.target) for node in converted.graph.nodes if node.op == "get_attr"}
     held = (*converted.named_parameters(remove_duplicate=False), *converted.named_buffers(remove_duplicate=False))
     for name in [name for name, _ in held if name not in used]:
