@@ -17,6 +17,7 @@ from mobilekit.lower.recurrent import unrolled
 from mobilekit.lower.target import Lowered, refused
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
+from mobilekit.tracing import lean
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -56,7 +57,7 @@ class CoreML:
         _check_names([*inputs, *outputs])
         precision = ct.precision.FLOAT32 if scheme == "fp32" else ct.precision.FLOAT16
         try:
-            with quiet():
+            with quiet(), lean():
                 package = ct.convert(
                     _prepared(program),
                     minimum_deployment_target=ct.target.iOS17,

@@ -24,13 +24,13 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """softmax(q k^T scale) v, Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), for (batch, heads, tokens, d)."""
+    """softmax(q k^T scale) v, Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), for (..., tokens, d)."""
     import torch
 
-    if attn_mask is not None or dropout_p or is_causal or enable_gqa or query.dim() != 4:
+    lead = query.shape[:-2]
+    if attn_mask is not None or dropout_p or is_causal or enable_gqa or not lead or key.shape[:-2] != lead:
         return NotImplemented
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    batch, heads, tokens = query.shape[:3]
-    q, k, v = (one.reshape(batch * heads, one.shape[2], one.shape[3]) for one in (query * scale, key, value))
+    q, k, v = (one.reshape(math.prod(lead), *one.shape[-2:]) for one in (query * scale, key, value))
     weights = torch.softmax(torch.bmm(q, k.transpose(1, 2)), dim=-1)
-    return torch.bmm(weights, v).reshape(batch, heads, tokens, value.shape[3])
+    return torch.bmm(weights, v).reshape(*lead, query.shape[-2], value.shape[-1])
