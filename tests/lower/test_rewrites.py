@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ CASES: list[tuple[str, tuple[int, ...], tuple[Any, ...]]] = [
     ("new_zeros.default", IMAGE, ([4, 5],)),
     ("pad.default", IMAGE, ([0, 0, 0, 0],)),
     ("alias.default", IMAGE, ()),
+    ("matmul.default", IMAGE, (torch.linspace(-1, 1, math.prod(IMAGE)).reshape(IMAGE).transpose(-1, -2),)),
+    ("matmul.default", TOKENS, (torch.linspace(-1, 1, math.prod(TOKENS)).reshape(TOKENS).mT,)),
     ("roll.default", IMAGE, ([-3, 4], [2, 3])),
     ("roll.default", IMAGE, ([12], [2])),
     ("select.int", IMAGE, (1, -1)),
@@ -97,6 +100,8 @@ def test_attention(lead: tuple[int, ...], scale: float | None) -> None:
         ("expand.default", (torch.zeros(1, 3), [4, 3])),
         ("layer_norm.default", (torch.zeros(IMAGE), [12, 10])),
         ("linalg_vector_norm.default", (torch.zeros(TOKENS), 1, [-1])),
+        ("matmul.default", (torch.zeros(TOKENS), torch.zeros(TOKENS[-1], 2))),
+        ("matmul.default", (torch.zeros(3, 4), torch.zeros(4, 2))),
         ("mean.dim", (torch.zeros(IMAGE), [2, 3], True)),
         ("pad.default", (torch.zeros(IMAGE), [0, 1])),
         ("mean.dim", (torch.zeros(IMAGE), [0, 1])),

@@ -77,7 +77,8 @@ def _prepared(program: ExportedProgram) -> ExportedProgram:
     """The program in the ATen dialect, with arguments spelled out that coremltools expects and torch leaves out."""
     import torch
 
-    table = {torch.ops.aten.alias.default: torch.clone}  # coremltools has no name for doing nothing
+    # coremltools has no name for doing nothing, nor for becoming zero
+    table = {torch.ops.aten.alias.default: torch.clone, torch.ops.aten.zero.default: torch.zeros_like}
     lowered: ExportedProgram = unrolled(program).run_decompositions(table)
     for node in lowered.graph.nodes:
         if node.op == "call_function" and _operator_name(node.target) in _POOLS and len(node.args) == 2:

@@ -1,4 +1,4 @@
-"""Attention without a mask, as two batched products around a softmax.
+"""Attention: as two batched products around a softmax where it has no mask, and batched products themselves.
 
 torch's own decomposition guards against rows that are masked throughout (any, eq, where); without a mask there are
 none, and those operators are portable kernels between delegates.
@@ -34,3 +34,14 @@ def scaled_dot_product_attention(
     q, k, v = (one.reshape(math.prod(lead), *one.shape[-2:]) for one in (query * scale, key, value))
     weights = torch.softmax(torch.bmm(q, k.transpose(1, 2)), dim=-1)
     return torch.bmm(weights, v).reshape(*lead, query.shape[-2], value.shape[-1])
+
+
+def matmul(a: Tensor, b: Tensor) -> Any:
+    """A batched product of (..., n, k) and (..., k, m); torch expands both first, which cuts a delegate."""
+    import torch
+
+    lead = a.shape[:-2]
+    if not lead or b.shape[:-2] != lead:
+        return NotImplemented
+    flat = (one.reshape(math.prod(lead), *one.shape[-2:]) for one in (a, b))
+    return torch.bmm(*flat).reshape(*lead, a.shape[-2], b.shape[-1])
