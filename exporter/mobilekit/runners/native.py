@@ -1,4 +1,4 @@
-"""Native: a `.pte` in ExecuTorch as an app runs it: a C++ program (cpp/), no Python between the clock and the kernel."""
+"""Native: a `.pte` in ExecuTorch as an app runs it: in C++ (cpp/), without Python between the clock and the kernel."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ class NativeRunner:
         reason, folder, compiler = self.unavailable(), build.executorch_folder(), build.host_compiler()
         if reason is not None or folder is None or compiler is None:
             raise MissingDependency(f"the native runner cannot be built: {reason}", hint="docs/runners.md")
-        self._program = build.runner_program(
-            "native", folder, build.executorch_version(), compiler, (), progress
-        )
+        self._program = build.runner_program("native", folder, build.executorch_version(), compiler, (), progress)
 
     def launch(self, threads: int) -> Launch:
         self.build(SILENT)

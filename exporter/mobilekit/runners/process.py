@@ -20,8 +20,8 @@ from mobilekit.runners.arrays import Sample, read_samples, size_of, write_sample
 from mobilekit.runners.base import AnyRunner, Array, OwnProgram
 from mobilekit.runners.child import Child, ChildEndedError, ChildSilentError, python
 from mobilekit.runners.protocol import (
-    CountInstructions,
     Counted,
+    CountInstructions,
     Effort,
     Load,
     Loaded,

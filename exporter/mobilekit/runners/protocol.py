@@ -10,7 +10,8 @@
                                             refused(message)      instead of any of these
     (end of file)                           exits
 
-cpp/worker.cpp speaks it too. Arrays do not travel here, see arrays.py. A line that does not decode is an error, never guessed at.
+cpp/worker.cpp speaks it too. Arrays do not travel here, see arrays.py. A line that does not decode is an error, never
+guessed at.
 """
 
 from __future__ import annotations

@@ -37,8 +37,13 @@ def runner(name: str) -> AnyRunner:
     return found.variant(variant)
 
 
-def runner_for(artifact: Path) -> AnyRunner:
-    """The runner that takes files like `artifact`, by its suffix; raises UnknownName when there is none."""
+def runner_for(artifact: Path, asked: str | None = None) -> AnyRunner:
+    """The runner called `asked` where it takes files like `artifact`, else the first that does, by the suffix.
+
+    Raises UnknownName when there is none, or none that is called `asked`.
+    """
+    if asked is not None and artifact.suffix in (wanted := runner(asked)).suffixes:
+        return wanted
     for one in RUNNERS.values():
         if artifact.suffix in one.suffixes:
             return one
