@@ -143,7 +143,7 @@ class Reader {
     value.kind = real ? Kind::real : Kind::integer;
     value.real = std::strtod(written.c_str(), nullptr);
     if (!real) {
-      if (written.size() > 18) fail("a number beyond 18 digits");
+      if (at_ - whole > 18) fail("a number beyond 18 digits");
       value.integer = std::strtoll(written.c_str(), nullptr, 10);
     }
   }
@@ -181,6 +181,8 @@ class Reader {
         point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00);
       } else if (point >= 0xDC00 && point < 0xE000) {
         fail("half a surrogate pair");
+      } else if (point == 0) {
+        fail("U+0000 in a string");
       }
       utf8(found, point);
     } else {
