@@ -90,33 +90,3 @@ def tiny_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("onnx") / "tiny.onnx"
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), str(path))
     return path
-
-
-@pytest.fixture(scope="session")
-def native() -> str:
-    """The native runner's name, compiled (into the user's own cache: once, whatever runs the tests)."""
-    return _ready("native")
-
-
-@pytest.fixture(scope="session")
-def arm64() -> str:
-    """The same for an emulated Arm core."""
-    return _ready("arm64")
-
-
-def _ready(name: str) -> str:
-    from mobilekit.errors import DownloadError
-    from mobilekit.progress import SILENT
-    from mobilekit.runners import runner
-    from mobilekit.runners.base import OwnProgram
-
-    chosen = runner(name)
-    assert isinstance(chosen, OwnProgram)
-    reason = chosen.unavailable()
-    if reason is not None:
-        pytest.skip(reason)
-    try:
-        chosen.build(SILENT)
-    except DownloadError as error:
-        pytest.skip(error.message)
-    return name

@@ -29,18 +29,19 @@ _PATIENCE = 40.0  # int8 MobileNetV2 took 0.34 s where a phone takes 10 to 20 ms
 
 @dataclass(frozen=True)
 class Core:
-    """What QEMU is told, and what /proc/cpuinfo says on a phone with this core (implementer, part, revision)."""
+    """What QEMU is told, and what /proc/cpuinfo says on a phone with this core: who made it, and what it is."""
 
     qemu: str
+    implementer: str
     part: str
     said: str
 
 
 CPUS = {
-    "cortex-a53": Core("cortex-a53", "0xd03", "the small core of phones since 2014: NEON, no dot products"),
-    "cortex-a76": Core("cortex-a76", "0xd0b", "the large core of phones of 2019: dot products, float16"),
+    "cortex-a53": Core("cortex-a53", "0x41", "0xd03", "the small core of phones since 2014: NEON, no dot products"),
+    "cortex-a76": Core("cortex-a76", "0x41", "0xd0b", "the large core of phones of 2019: dot products, float16"),
     # With QEMU 7.2's SME int8 came out wrong; without it, all cores agreed to the bit (resnet20).
-    "max": Core("max,sme=off", "0x051", "everything that QEMU knows: SVE, int8 matrix products, bfloat16"),
+    "max": Core("max,sme=off", "0x00", "0x051", "everything that QEMU knows: SVE, int8 matrix products, bfloat16"),
 }
 
 
@@ -128,14 +129,14 @@ def _phone(core: Core, progress: Progress) -> Path:
         for name in ("possible", "present", "online"):
             (place / name).write_text("0\n")
 
-    text = _CPUINFO.format(part=core.part)
+    text = _CPUINFO.format(implementer=core.implementer, part=core.part)
     return build.cached("phone", [text, str(_LIBRARIES)], (), fill, progress, "describing the phone's processor")
 
 
 _CPUINFO = """processor\t: 0
 BogoMIPS\t: 38.40
 Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid
-CPU implementer\t: 0x41
+CPU implementer\t: {implementer}
 CPU architecture: 8
 CPU variant\t: 0x1
 CPU part\t: {part}
