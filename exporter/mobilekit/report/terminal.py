@@ -15,7 +15,7 @@ from rich.text import Text
 
 from mobilekit.bundle.manifest import Manifest
 from mobilekit.report.caveats import caveats
-from mobilekit.report.instructions import instructions_table
+from mobilekit.report.instructions import instructions_text
 from mobilekit.report.table import Row, batch_of, figure, percent, plain_table, points, ratio, result_rows, sqnr
 
 COLUMNS = ("target", "precision", "top-1 % (change)", "SQNR dB", "median ms (ratio)", "MB (ratio)", "status")
@@ -33,7 +33,7 @@ def print_results(manifest: Manifest, console: Console) -> None:
     else:
         cells = [_cells(row) for row in rows]
         _plain(console, plain_table(COLUMNS, cells, left=_LEFT) + "\n")
-    counted = instructions_table(manifest)
+    counted = instructions_text(manifest, console.width if console.is_terminal else None)
     if counted is not None:
         _plain(console, counted + "\n")
     _plain(console, evidence(manifest))
