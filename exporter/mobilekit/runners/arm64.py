@@ -23,7 +23,8 @@ from mobilekit.runners.wheel import aarch64_executorch
 
 DEFAULT_CPU = "cortex-a76"
 INSTALL = "apt install cmake gcc g++-aarch64-linux-gnu qemu-user (Debian, Ubuntu)"
-_COMPILER, _EMULATOR, _LIBRARIES = "aarch64-linux-gnu-g++", "qemu-aarch64", Path("/usr/aarch64-linux-gnu")
+COMPILER, LIBRARIES = "aarch64-linux-gnu-g++", Path("/usr/aarch64-linux-gnu")
+_EMULATOR = "qemu-aarch64"
 _PATIENCE = 40.0  # int8 MobileNetV2 took 0.34 s where a phone takes 10 to 20 ms
 
 
@@ -68,7 +69,7 @@ class Arm64Runner:
             return NativeRunner().unavailable()
         if platform.system() != "Linux":
             return "QEMU emulates Arm programs on Linux only"
-        missing = build.missing_tools(shutil.which(_COMPILER), _COMPILER)
+        missing = missing_for_arm()
         if not shutil.which(_EMULATOR):
             missing.append(f"QEMU ({_EMULATOR})")
         if self._counting and not shutil.which("cc"):
@@ -89,17 +90,26 @@ class Arm64Runner:
             native = NativeRunner()
             native.build(progress)
             return native.launch(1)
-        version = build.executorch_version()
-        options = ("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64")
-        program = build.runner_program(
-            "arm64", aarch64_executorch(version, progress), version, _COMPILER, options, progress
-        )
+        program = arm_program(progress)
         core = CPUS[self.cpu]
         command = [_EMULATOR, "-cpu", core.qemu, "-L", str(_phone(core, progress))]
         if self._counting:
             command += ["-plugin", str(_plugin(progress))]
         asked = ["--emulated", *(["--count"] if self._counting else [])]
         return Launch((*command, str(program), *asked), {})
+
+
+def missing_for_arm() -> list[str]:
+    """What compiling for Arm lacks here, in words."""
+    return build.missing_tools(shutil.which(COMPILER), COMPILER)
+
+
+def arm_program(progress: Progress) -> Path:
+    """The runner, compiled for 64-bit Arm Linux. Raises SetupError."""
+    version = build.executorch_version()
+    options = ("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64")
+    package = aarch64_executorch(version, progress)
+    return build.runner_program("arm64", package, version, COMPILER, options, progress)
 
 
 def on_arm() -> bool:
@@ -121,7 +131,7 @@ def _phone(core: Core, progress: Progress) -> Path:
     """
 
     def fill(folder: Path) -> None:
-        (folder / "lib").symlink_to(_LIBRARIES / "lib")
+        (folder / "lib").symlink_to(LIBRARIES / "lib")
         (folder / "proc").mkdir()
         (folder / "proc" / "cpuinfo").write_text(text)
         place = folder / "sys" / "devices" / "system" / "cpu"
@@ -130,7 +140,7 @@ def _phone(core: Core, progress: Progress) -> Path:
             (place / name).write_text("0\n")
 
     text = _CPUINFO.format(implementer=core.implementer, part=core.part)
-    return build.cached("phone", [text, str(_LIBRARIES)], (), fill, progress, "describing the phone's processor")
+    return build.cached("phone", [text, str(LIBRARIES)], (), fill, progress, "describing the phone's processor")
 
 
 _CPUINFO = """processor\t: 0

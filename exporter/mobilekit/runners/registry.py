@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mobilekit.errors import UnknownName, UsageError
 from mobilekit.registry import lookup, with_plugins
+from mobilekit.runners.adb import AdbRunner
 from mobilekit.runners.arm64 import Arm64Runner
 from mobilekit.runners.base import AnyRunner, Varied
 from mobilekit.runners.coreml import CoreMLRunner
@@ -22,6 +23,7 @@ _BUILTIN: dict[str, AnyRunner] = {
     "coreml": CoreMLRunner(),
     "native": NativeRunner(),
     "arm64": Arm64Runner(),
+    "adb": AdbRunner(),
 }
 RUNNERS: dict[str, AnyRunner] = with_plugins("runners", _BUILTIN)
 

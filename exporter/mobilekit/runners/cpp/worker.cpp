@@ -2,6 +2,7 @@
 //
 //     mobilekit_runner [--emulated] [--count] THREADS REQUESTS REPLIES LIFELINE INPUTS OUTPUTS
 //
+// LIFELINE - : there is none, and it ends when no more requests come.
 // Speaks the protocol of protocol.py on the descriptors that it is given. What libraries print goes to 1 and 2, which
 // are its log. Ends with its caller. With --count it reads the instruction count that count.c keeps; --emulated says
 // that the machine's own figures (memory) would be the emulator's.
@@ -403,14 +404,14 @@ int main(int argc, char** argv) {
     return 2;
   }
   int number[6];
-  for (int i = 0; i < 6; ++i) number[i] = std::atoi(argv[next + i]);
+  for (int i = 0; i < 6; ++i) number[i] = std::string(argv[next + i]) == "-" ? -1 : std::atoi(argv[next + i]);
   const auto [threads, requests, replies, lifeline, inputs, outputs] = number;
   for (int i = 1; i < 6; ++i) fcntl(number[i], F_SETFD, FD_CLOEXEC);
   signal(SIGINT, SIG_IGN);  // Ctrl-C is the caller's to handle
   signal(SIGPIPE, SIG_IGN);
   const struct rlimit none {0, 0};
   setrlimit(RLIMIT_CORE, &none);
-  end_with_caller(lifeline);
+  if (lifeline >= 0) end_with_caller(lifeline);
 
   const volatile uint64_t* counter = counted ? find_counter() : nullptr;
   if (counted && counter == nullptr) {
