@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mobilekit.bench import compare_to_eager, measure
@@ -11,7 +11,7 @@ from mobilekit.bundle.manifest import Artifact, Check, StreamEntry, Verification
 from mobilekit.environment import suitable_cores
 from mobilekit.errors import BundleError
 from mobilekit.pipeline.streaming import feed_of
-from mobilekit.progress import SILENT, Progress
+from mobilekit.progress import SILENT, Progress, Task
 from mobilekit.quantize import scheme
 from mobilekit.runners import Array, Effort, Feed, Worker
 from mobilekit.runners.registry import runner_for
@@ -73,7 +73,7 @@ def verify_all(
         else:
             with progress.task(f"verifying {artifact.target} {artifact.scheme}") as task:
                 verification, answers = _verify(
-                    folder, artifact, samples, reference, labels, judged, threads, feed, runner
+                    folder, artifact, samples, reference, labels, judged, threads, feed, runner, task
                 )
                 if verification.executed:
                     outputs[artifact.target, artifact.scheme] = answers
@@ -93,6 +93,7 @@ def _verify(
     threads: int,
     feed: Feed | None,
     runner: str | None,
+    task: Task,
 ) -> tuple[Verification, list[tuple[Array, ...]]]:
     path, name = folder / artifact.file, artifact.scheme
     chosen = runner_for(path, runner)
@@ -109,7 +110,7 @@ def _verify(
         else:
             found, answers = verify_artifact(
                 path,
-                samples,
+                _told(samples, task),
                 reference,
                 scheme=name,
                 runner=chosen.name,
@@ -123,6 +124,13 @@ def _verify(
     judged = judged or not scheme(name).calibrated
     kept = [check for check in found.checks if judged or check.name in _ALWAYS_MEANT]
     return found.model_copy(update={"checks": (*kept, *dynamic)}), answers
+
+
+def _told(samples: Inputs, task: Task) -> Iterator[tuple[Array, ...]]:
+    """The samples as they are taken, and how many of them were."""
+    for number, sample in enumerate(samples, 1):
+        yield sample
+        task.say(f"{number} of {len(samples)}" if number < len(samples) else "")
 
 
 def bench_all(

@@ -71,7 +71,8 @@ class Worker:
     def __init__(self, runner: str | AnyRunner, artifact: Path, *, threads: int, timeout_s: float = 300) -> None:
         self._runner = runner_called(runner) if isinstance(runner, str) else runner
         self._artifact, self._threads = artifact, threads
-        self._timeout_s = timeout_s * (self._runner.patience if isinstance(self._runner, OwnProgram) else 1)
+        self._patience = self._runner.patience if isinstance(self._runner, OwnProgram) else 1.0
+        self._timeout_s = timeout_s * self._patience
         self._child: Child | None = None
         self.load_ms = 0.0
 
@@ -115,7 +116,8 @@ class Worker:
         return self._child.pid if self._child else None
 
     def run(self, batches: Iterable[Sequence[Array]], feed: Feed | None = None) -> list[Sample]:
-        """Each batch's outputs, in order. Batches are taken as they come, about 32 MiB of them at a time.
+        """Each batch's outputs, in order. Batches are taken as they come, about 32 MiB of them at a time (less of them
+        where the runner is slow, so that whoever hands them out knows how far it is).
 
         With `feed` a batch goes through the artifact piece by piece, and each output is (calls, *shape).
         """
@@ -123,7 +125,7 @@ class Worker:
         chunk: list[Sequence[Array]] = []
         held = 0
         for batch in batches:
-            if chunk and (held + size_of(batch) > _CHUNK_BYTES or len(batch) != len(chunk[0])):
+            if chunk and (held + size_of(batch) > _CHUNK_BYTES / self._patience or len(batch) != len(chunk[0])):
                 results += self._run(chunk, feed)
                 chunk, held = [], 0
             chunk.append(batch)
