@@ -161,7 +161,10 @@ def measured(runner: str, median: float, ratio: float) -> m.Benchmark:
         threads=2,
         ratio_to_eager=ratio,
     )
-    return m.Benchmark(executed=True, runner=runner, latency=latency, load_ms=3.5, peak_memory_bytes=1_234_567)
+    counted = m.Instructions(cpu="cortex-a76", per_inference=4_554_678, spread=0, n=5) if runner == "pte" else None
+    return m.Benchmark(
+        executed=True, runner=runner, latency=latency, load_ms=3.5, peak_memory_bytes=1_234_567, instructions=counted
+    )
 
 
 def golden() -> m.GoldenSample:

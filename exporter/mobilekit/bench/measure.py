@@ -12,6 +12,7 @@ from mobilekit.bench.stats import summarize
 from mobilekit.bundle.manifest import Benchmark, Latency
 from mobilekit.runners import Array, Effort, Worker
 from mobilekit.runners import runner as runner_called
+from mobilekit.runners.base import OwnProgram
 from mobilekit.runners.registry import runner_for
 
 BUSY_PER_SECOND = 100
@@ -40,6 +41,8 @@ def measure(
     """
     chosen = runner_called(runner) if runner else runner_for(artifact)
     reason = chosen.unavailable()
+    if reason is None and isinstance(chosen, OwnProgram) and chosen.emulated:
+        reason = "it is emulated here, and the emulator's seconds say nothing about the processor's"
     if reason is not None:
         return Benchmark(executed=False, reason=reason, runner=chosen.name)
     with Worker(chosen.name, artifact, threads=threads, timeout_s=timeout_s) as worker:

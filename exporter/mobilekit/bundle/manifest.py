@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from mobilekit.bundle.instructions import Instructions
 from mobilekit.environment import Environment
 from mobilekit.spec.base import Spec
 from mobilekit.spec.preprocess import Preprocess
@@ -144,9 +145,8 @@ class Benchmark(Spec):
     runner: str | None = None
     latency: Latency | None = None
     load_ms: float | None = None
-    peak_memory_bytes: Count | None = Field(
-        default=None, description="peak resident memory above the level before loading"
-    )
+    peak_memory_bytes: Count | None = Field(default=None, description="peak resident above the level before loading")
+    instructions: Instructions | None = Field(default=None, description="null: they were not counted")
 
     @model_validator(mode="after")
     def _figures_exactly_when_executed(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mobilekit.cli.options import BundleArgument, JsonOption, ThreadsOption
+from mobilekit.cli.options import BundleArgument, JsonOption, RunnerOption, ThreadsOption
 from mobilekit.cli.outcome import show
 from mobilekit.cli.screen import ScreenProgress
 
@@ -22,6 +22,17 @@ def command(
     ] = 0.5,
     warmup: Annotated[int, typer.Option("--warmup", metavar="N", min=0, help="Inferences before timing starts.")] = 10,
     threads: ThreadsOption = None,
+    runner: RunnerOption = None,
+    instructions: Annotated[
+        str | None,
+        typer.Option(
+            "--instructions",
+            metavar="CPU",
+            help="Also count the Arm instructions of one inference of each .pte on this emulated core: cortex-a53, "
+            "cortex-a76 or max. Needs QEMU; docs/runners.md.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure latency, load time and peak memory of a bundle's artifacts.
@@ -33,6 +44,7 @@ def command(
     Examples:
       mobilekit bench bundles/digits_cnn
       mobilekit bench bundles/digits_cnn --threads 1 --seconds 5 --json
+      mobilekit bench bundles/digits_cnn --runner native --instructions cortex-a76
     """
     from mobilekit.bundle import Bundle
     from mobilekit.pipeline import bench_bundle
@@ -40,5 +52,12 @@ def command(
 
     effort = Effort(warmup=warmup, min_runs=runs, min_seconds=seconds, max_seconds=max(20.0, 4 * seconds))
     with ScreenProgress() as progress:
-        manifest = bench_bundle(Bundle.load(bundle), threads=threads, effort=effort, progress=progress)
+        manifest = bench_bundle(
+            Bundle.load(bundle),
+            threads=threads,
+            effort=effort,
+            runner=runner,
+            instructions=instructions,
+            progress=progress,
+        )
     show(manifest, as_json=as_json)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mobilekit.bench import counter
 from mobilekit.bundle import Bundle
 from mobilekit.bundle.manifest import Manifest, TestData
 from mobilekit.data import generated, materialize, open_dataset, subset
@@ -15,6 +16,7 @@ from mobilekit.data.samples import Corrupt
 from mobilekit.environment import describe
 from mobilekit.errors import BundleError, DataError, DownloadError, UnknownName
 from mobilekit.pipeline.measuring import Inputs, bench_all, threads_for, verify_all
+from mobilekit.pipeline.running import make_ready, with_instructions
 from mobilekit.pipeline.streaming import feed_of
 from mobilekit.progress import SILENT, Progress
 from mobilekit.runners import Effort
@@ -34,12 +36,15 @@ def verify_bundle(
     data: DataSpec | None = None,
     corrupt: Corrupt = "refuse",
     threads: int | None = None,
+    runner: str | None = None,
     progress: Progress = SILENT,
 ) -> Manifest:
     """Run every artifact on the data that the bundle was measured on, or on `data`, and hold it against eager.
 
-    Where that data is not at hand, the bundle's golden samples stand in, and a warning says so.
+    Where that data is not at hand, the bundle's golden samples stand in, and a warning says so. `runner`, for example
+    `native` or `arm64:cortex-a53`, runs those artifacts that it takes.
     """
+    runner = make_ready(runner, bundle.manifest.artifacts, progress=progress)
     samples = _samples(bundle, data, corrupt, progress)
     artifacts, _ = verify_all(
         bundle.path,
@@ -49,6 +54,7 @@ def verify_bundle(
         judged=bundle.manifest.model.trained and not samples.record.generated,
         threads=threads_for(bundle.manifest.inputs, threads),
         stream=bundle.manifest.stream,
+        runner=runner,
         progress=progress,
     )
     without_latency = tuple(artifact.model_copy(update={"benchmark": None}) for artifact in artifacts)
@@ -58,18 +64,34 @@ def verify_bundle(
 
 
 def bench_bundle(
-    bundle: Bundle, *, threads: int | None = None, effort: Effort | None = None, progress: Progress = SILENT
+    bundle: Bundle,
+    *,
+    threads: int | None = None,
+    effort: Effort | None = None,
+    runner: str | None = None,
+    instructions: str | None = None,
+    progress: Progress = SILENT,
 ) -> Manifest:
-    """Time every artifact and eager on one golden sample, each alone in a process of its own."""
+    """Time every artifact and eager on one golden sample, each alone in a process of its own.
+
+    `runner` as in verify_bundle. `instructions` names an Arm core: those of the .pte artifacts are counted on it.
+    """
+    runner = make_ready(runner, bundle.manifest.artifacts, timed=True, progress=progress)
+    if instructions is not None:
+        counter(instructions, progress)  # refuses now rather than after the timing
     stream, sample = bundle.manifest.stream, _golden(bundle).inputs[0]
+    call = feed_of(stream, stream.whole.inputs, bundle.manifest.outputs).first(sample) if stream else sample
     artifacts = bench_all(
         bundle.path,
         bundle.manifest.artifacts,
-        feed_of(stream, stream.whole.inputs, bundle.manifest.outputs).first(sample) if stream else sample,
+        call,
         threads=threads_for(bundle.manifest.inputs, threads),
         effort=effort,
+        runner=runner,
         progress=progress,
     )
+    if instructions is not None:
+        artifacts = with_instructions(bundle.path, artifacts, call, instructions, progress)
     manifest = bundle.manifest
     said = (
         f"Top-1, SQNR and status are the bundle's own, of {manifest.created}; only speed and memory were measured now."

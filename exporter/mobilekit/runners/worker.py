@@ -24,9 +24,10 @@ from typing import BinaryIO
 
 from mobilekit.errors import MobilekitError
 from mobilekit.runners.arrays import read_samples, write_samples
-from mobilekit.runners.base import Runner, Session
+from mobilekit.runners.base import OwnProgram, Runner, Session
 from mobilekit.runners.memory import PeakMemory
 from mobilekit.runners.protocol import (
+    CountInstructions,
     Effort,
     Load,
     Loaded,
@@ -64,6 +65,8 @@ class Served:
             case Time():
                 (sample,) = read_samples(self._inputs, 1, request.tensors)
                 return timed(self._loaded().bind(sample), request.effort)
+            case CountInstructions():
+                raise MobilekitError("instructions are counted by the emulator, and this is none")
             case Memory():
                 return MemoryUsed(peak_bytes=self._memory.bytes() if self._memory else None)
 
@@ -181,6 +184,8 @@ def main(name: str, threads: int, *descriptors: int) -> None:
     with os.fdopen(requests, "rb") as reader, os.fdopen(replies, "wb") as writer:
         try:
             chosen = runner(name)
+            if isinstance(chosen, OwnProgram):
+                raise MobilekitError(f"{name} is a program of its own")
             chosen.prepare(threads)
         except Exception as error:
             _send(_refusal(error), writer)
