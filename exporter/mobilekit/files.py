@@ -23,6 +23,9 @@ from pathlib import Path
 
 from mobilekit.errors import OutputExists, StorageError
 
+MADE_BY = "made by mobilekit"
+"""What a single file of ours says near its beginning, so that a later one may replace it."""
+_SIGN_WITHIN = 400
 _LOCK = ".lock"
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
 
@@ -229,3 +232,24 @@ def _swap_in(staging: Path, output: Path) -> None:
             raise
         finally:
             shutil.rmtree(retired, ignore_errors=True)
+
+
+def write_own(path: Path, content: str, *, force: bool = False) -> None:
+    """Write a text file of ours: over one that mobilekit wrote (it says so in its first bytes), never over another's.
+
+    `content` must hold the sign MADE_BY near its beginning. Raises OutputExists, StorageError.
+    """
+    assert MADE_BY in content[:_SIGN_WITHIN]
+    with storage_errors(path):
+        if path.is_dir():
+            raise OutputExists(f"{path} is a folder; nothing was written", hint="name a file with -o")
+        if path.exists() and not force:
+            with path.open("rb") as stream:
+                ours = MADE_BY.encode() in stream.read(_SIGN_WITHIN)
+            if not ours:
+                raise OutputExists(
+                    f"{path} exists already, and mobilekit did not write it; nothing was written",
+                    hint="choose another place, or give --force",
+                )
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content)

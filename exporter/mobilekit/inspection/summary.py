@@ -10,6 +10,7 @@ from pydantic import Field
 
 from mobilekit.bundle.contents import Call, Count, Delegate, OperatorCount, TensorInfo, Weight
 from mobilekit.inspection.causes import Fallback
+from mobilekit.inspection.costs import Profile
 from mobilekit.spec.base import Spec
 
 
@@ -97,6 +98,7 @@ class Inspection(Spec):
     )
     weights: tuple[Weight, ...] = Field(default=(), description="constants of the graph; none for a bundle")
     details: Details
+    profile: Profile | None = Field(default=None, description="of a .pte, where it was measured")
 
     @property
     def kind(self) -> str:
