@@ -38,7 +38,7 @@ def command(
     """One self-contained HTML page about a bundle: no script, no network, light and dark, fit for a phone.
 
     It shows what the bundle holds: verdicts, accuracy against latency, sizes, what is inside the files, samples, the
-    machine. `mobilekit export` writes the same page as report.html. A file that mobilekit did not write is not replaced.
+    machine. `mobilekit export` writes the same page as report.html. A file of another program is not replaced.
 
     \b
     Examples:

@@ -25,6 +25,16 @@ _LONGEST_WAY = 8
 def inspect_onnx(path: Path) -> Inspection:
     """Raises BundleError when the file is damaged, is something else, or a file with its weights is missing."""
     model = _load(path)
+    try:
+        return _inspection(path, model)
+    # Names are bytes where they are not UTF-8, or hold a NUL; sizes are anything.
+    except (ValueError, TypeError, OverflowError) as error:
+        raise BundleError(
+            f"{path}: not a whole ONNX model: its names or sizes are damaged", hint="copy or export it again"
+        ) from error
+
+
+def _inspection(path: Path, model: onnx.ModelProto) -> Inspection:
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
     external = tuple(sorted(_external_files(graph.initializer)))
