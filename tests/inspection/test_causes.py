@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mobilekit.bundle.contents import Call, TensorInfo
 from mobilekit.errors import SpecError
 from mobilekit.inspection.causes import UNKNOWN, Causes, cause_of, causes, fallbacks, parse_causes
+from mobilekit.inspection.causes_table import table_markdown
 
 ENTRY = """
 checked = "executorch 1.5.1"
@@ -65,6 +66,12 @@ def test_the_table_is_whole() -> None:
     for cause in table.cause:
         assert not cause.why.endswith(".") and not cause.cure.endswith("."), "they are put into sentences"
         assert all(reference.startswith("https://") for reference in cause.references)
+
+
+def test_the_page_has_the_table() -> None:
+    """python -m mobilekit.inspection.causes_table prints it anew."""
+    page = (Path(__file__).parents[2] / "docs" / "inspect.md").read_text()
+    assert page.endswith(f"## The table of causes\n\n{table_markdown()}")
 
 
 def test_what_breadth_found_outside_delegates_is_explained() -> None:

@@ -44,7 +44,7 @@ def command(
     Examples:
       mobilekit report bundles/digits_cnn
       mobilekit report bundles/digits_cnn --measure -o digits.html
-      mobilekit report bundles/digits_cnn --markdown >> "$GITHUB_STEP_SUMMARY"
+      mobilekit report bundles/digits_cnn --markdown | tee -a "$GITHUB_STEP_SUMMARY"
     """
     from mobilekit.bundle import Bundle
     from mobilekit.files import write_own
