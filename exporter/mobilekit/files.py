@@ -234,22 +234,29 @@ def _swap_in(staging: Path, output: Path) -> None:
             shutil.rmtree(retired, ignore_errors=True)
 
 
-def write_own(path: Path, content: str, *, force: bool = False) -> None:
-    """Write a text file of ours: over one that mobilekit wrote (it says so in its first bytes), never over another's.
-
-    `content` must hold the sign MADE_BY near its beginning. Raises OutputExists, StorageError.
-    """
-    assert MADE_BY in content[:_SIGN_WITHIN]
+def check_own(path: Path, *, force: bool = False) -> None:
+    """Raise OutputExists when `path` is a folder, or a file that mobilekit did not write and `force` is not set."""
     with storage_errors(path):
         if path.is_dir():
-            raise OutputExists(f"{path} is a folder; nothing was written", hint="name a file with -o")
-        if path.exists() and not force:
-            with path.open("rb") as stream:
-                ours = MADE_BY.encode() in stream.read(_SIGN_WITHIN)
-            if not ours:
-                raise OutputExists(
-                    f"{path} exists already, and mobilekit did not write it; nothing was written",
-                    hint="choose another place, or give --force",
-                )
+            raise OutputExists(f"{path} is a folder; nothing was written", hint="name a file")
+        if force or not path.exists():
+            return
+        with path.open("rb") as stream:
+            ours = MADE_BY.encode() in stream.read(_SIGN_WITHIN)
+    if not ours:
+        raise OutputExists(
+            f"{path} exists already, and mobilekit did not write it; nothing was written",
+            hint="choose another place, or give --force",
+        )
+
+
+def write_own(path: Path, content: str, *, force: bool = False) -> None:
+    """Write a text file of ours, whole or not at all: over one that mobilekit wrote, never over another's.
+
+    `content` says so near its beginning, by MADE_BY. Raises OutputExists, StorageError.
+    """
+    assert MADE_BY in content[:_SIGN_WITHIN]
+    check_own(path, force=force)
+    with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)

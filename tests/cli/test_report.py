@@ -43,7 +43,7 @@ def test_markdown_goes_to_standard_output_or_a_file(mobilekit: Any, bundle: Path
 
 def test_what_is_refused(bundle: Path, refused: Callable[..., Any]) -> None:
     refused(6, "report", "nowhere", says=("no such folder",))
-    refused(2, "report", "bundle", "--markdown", "--measure", says=("--measure is for the page",))
-    refused(2, "report", "bundle", "--threads", "2", says=("--threads is for --measure",))
+    refused(2, "report", "bundle", "--markdown", "--measure", says=("are for the page",))
+    refused(2, "report", "bundle", "--threads", "2", says=("--threads is for --measure and --data",))
     (bundle / "labels.txt").write_text("changed\n")
     refused(6, "report", "bundle", says=("labels.txt",))

@@ -47,11 +47,14 @@ def command(
       mobilekit inspect bundles/digits_cnn/digits_cnn.xnnpack.int8.pte --json
       mobilekit inspect bundles/digits_cnn/digits_cnn.xnnpack.int8.pte --measure --picture partition.svg
     """
+    from mobilekit.files import check_own
     from mobilekit.inspection import inspect_artifact
 
     if threads is not None and not measure:
         raise UsageError("--threads is for --measure, which was not given")
     found = inspect_artifact(artifact)
+    if picture is not None:
+        check_own(picture, force=force)
     if measure:
         from mobilekit.inspection.profile import measured
 

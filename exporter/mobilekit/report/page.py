@@ -17,17 +17,25 @@ from mobilekit.inspection.summary import size_text
 from mobilekit.report import charts, table
 from mobilekit.report.caveats import caveats
 from mobilekit.report.inside import look_inside
-from mobilekit.report.samples import shown_samples
+from mobilekit.report.samples import Mistakes, shown_samples
 from mobilekit.report.verdict import verdicts
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def report_html(folder: Path, manifest: Manifest, profiles: Mapping[str, Inspection] | None = None) -> str:
-    """The page about the bundle in `folder`; `profiles` are inspections with measured times, by file."""
+def report_html(
+    folder: Path,
+    manifest: Manifest,
+    profiles: Mapping[str, Inspection] | None = None,
+    mistakes: Mistakes | None = None,
+) -> str:
+    """The page about the bundle in `folder`.
+
+    `profiles` are inspections with measured times, by file; `mistakes` are shown in place of the golden samples.
+    """
     chart = charts.scatter(manifest)
-    samples = shown_samples(folder, manifest)
+    samples = mistakes.shown if mistakes else shown_samples(folder, manifest)
     return _template().render(
         m=manifest,
         made_by=MADE_BY,
@@ -43,7 +51,8 @@ def report_html(folder: Path, manifest: Manifest, profiles: Mapping[str, Inspect
         size_bars=charts.size_bars(manifest),
         inside=look_inside(folder, manifest, profiles or {}),
         samples=samples,
-        mistakes=sum(one.mistakes for one in samples),
+        found=mistakes,
+        mistaken=any(one.mistakes for one in samples),
     )
 
 

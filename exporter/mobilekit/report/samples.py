@@ -16,7 +16,9 @@ from mobilekit.report.table import REFERENCE
 if TYPE_CHECKING:
     import numpy as np
 
-_EDGE, _MOST = 112, 24
+_EDGE = 112
+MOST = 24
+"""How many samples a page shows."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,17 @@ class Shown:
         return sum(guess.right is False for guess in self.guesses)
 
 
+@dataclass(frozen=True)
+class Mistakes:
+    """What was found by running the artifacts on labelled data. `lost`: right in eager, wrong in some artifact."""
+
+    shown: tuple[Shown, ...]
+    wrong: int
+    lost: int
+    samples: int
+    source: str
+
+
 def shown_samples(folder: Path, manifest: Manifest) -> tuple[Shown, ...]:
     """Those with the most mistakes first. A sample whose files cannot be read is shown without them."""
     bundle = Bundle(folder, manifest)
@@ -56,7 +69,7 @@ def shown_samples(folder: Path, manifest: Manifest) -> tuple[Shown, ...]:
         )
         for sample in manifest.golden
     ]
-    return tuple(sorted(found, key=lambda one: -one.mistakes)[:_MOST])
+    return tuple(sorted(found, key=lambda one: -one.mistakes)[:MOST])
 
 
 def _labels(bundle: Bundle) -> tuple[str, ...]:
@@ -86,15 +99,19 @@ def _guesses(bundle: Bundle, sample: GoldenSample, labels: tuple[str, ...]) -> t
 
 
 def _picture(bundle: Bundle, sample: GoldenSample) -> str | None:
-    """The decoded pixels, else the first input where it looks like an image or a spectrogram."""
+    """None when it has none, or it cannot be read."""
     try:
-        if sample.pixels is not None:
-            return _encoded(bundle.golden_tensor(sample.pixels))
-        if sample.inputs:
-            return _heat(bundle.golden_tensor(sample.inputs[0]))
+        pixels = bundle.golden_tensor(sample.pixels) if sample.pixels is not None else None
+        return picture_of(pixels, bundle.golden_tensor(sample.inputs[0]) if sample.inputs else None)
     except (MobilekitError, ValueError):
         return None
-    return None
+
+
+def picture_of(pixels: np.ndarray[Any, Any] | None, tensor: np.ndarray[Any, Any] | None) -> str | None:
+    """A data URI of the decoded pixels, else of the input where it looks like an image or a spectrogram, else None."""
+    if pixels is not None:
+        return _encoded(pixels)
+    return None if tensor is None else _heat(tensor)
 
 
 def _heat(tensor: np.ndarray[Any, Any]) -> str | None:
