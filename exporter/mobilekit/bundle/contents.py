@@ -43,6 +43,7 @@ class Delegate(Spec):
     backend: str
     bytes: Count
     nodes: tuple[OperatorCount, ...] = Field(default=(), description="inside it; known for XnnpackBackend only")
+    weight_bytes: Count = Field(default=0, description="constants of its graph, which may lie elsewhere in the file")
 
     @property
     def node_count(self) -> int:

@@ -105,7 +105,14 @@ def _summary(data: bytes) -> PteSummary:
         for backend, blob in _delegate_data(file, plan.table):
             graph = read_graph(blob) if backend == "XnnpackBackend" else XnnpackGraph((), ())
             weights += _prefixed(graph.weights, len(delegates))
-            delegates.append(Delegate(backend=backend, bytes=len(blob), nodes=counted(Counter(graph.nodes))))
+            delegates.append(
+                Delegate(
+                    backend=backend,
+                    bytes=len(blob),
+                    nodes=counted(Counter(graph.nodes)),
+                    weight_bytes=sum(weight.bytes for weight in graph.weights),
+                )
+            )
     return PteSummary(
         bytes=len(data),
         schema_version=file.program.number(0, "I"),

@@ -96,7 +96,7 @@ def _blocks(details: PteDetails, profile: Profile | None) -> Iterator[_Block]:
             for place, call in entries:
                 delegate = details.delegates[call.delegate or 0]
                 head = f"delegate {call.delegate}: {delegate.backend}"
-                size = f"{_many(delegate.node_count, 'node')}, {size_text(delegate.bytes)}"
+                size = f"{_many(delegate.node_count, 'node')}, {size_text(delegate.weight_bytes)} of weights"
                 lines: tuple[str, ...] = (size_text(delegate.bytes),)
                 if delegate.nodes:
                     lines = (size, histogram(delegate.nodes))

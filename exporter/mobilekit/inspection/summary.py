@@ -188,7 +188,8 @@ def _pte_lines(details: PteDetails) -> Iterator[tuple[str, str]]:
     yield "delegates", str(len(details.delegates))
     for index, delegate in enumerate(details.delegates):
         inside = f": {histogram(delegate.nodes)}" if delegate.nodes else ""
-        yield f"delegate {index}", f"{delegate.backend}, {size_text(delegate.bytes)}{inside}"
+        weights = f" and {size_text(delegate.weight_bytes)} of weights" if delegate.weight_bytes else ""
+        yield f"delegate {index}", f"{delegate.backend}, {size_text(delegate.bytes)}{weights}{inside}"
     yield "planned memory", f"{size_text(details.planned_memory_bytes)}, outside delegates"
     yield "constants", size_text(details.constant_bytes)
 
