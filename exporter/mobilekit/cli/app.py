@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import mobilekit
-from mobilekit.cli import bench, demo, doctor, export, inspect, listing, publish, train, verify
+from mobilekit.cli import bench, demo, doctor, export, inspect, listing, publish, report, train, verify
 
 EPILOG = """\b
 Start with:
@@ -38,6 +38,7 @@ app.command("export", short_help="Make a bundle of a model: lower, verify, measu
 app.command("verify", short_help="Check a bundle, and run it against eager.")(verify.command)
 app.command("bench", short_help="Latency, load time and memory of a bundle.")(bench.command)
 app.command("inspect", short_help="What is inside an artifact or a bundle.")(inspect.command)
+app.command("report", short_help="A bundle as one HTML page, or as Markdown.")(report.command)
 app.command("publish", short_help="Put a run's weights into its model's folder.")(publish.command)
 app.command("doctor", short_help="What works on this machine.")(doctor.command)
 app.command("list", short_help="Models, targets, schemes, runners, datasets.")(listing.command)
