@@ -119,8 +119,24 @@ class Verification(Spec):
         return all(check.passed for check in self.checks) if self.checks else None
 
 
+class Interval(Spec):
+    """Where a figure lies with 95 % confidence, or the lowest and highest that were seen."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low must not be above high ({self.low} and {self.high})")
+        return self
+
+
 class Latency(Spec):
-    """Milliseconds per inference at batch 1, each runtime alone in its own process."""
+    """Milliseconds per call, each runtime alone in its own process, in rounds in which all take turns.
+
+    Fields with a default of None came with later releases: older bundles do not have them.
+    """
 
     n: Annotated[int, Field(ge=1)]
     warmup: Count
@@ -129,11 +145,43 @@ class Latency(Spec):
     min_ms: float
     iqr_ms: float
     threads: Annotated[int, Field(ge=1)]
-    ratio_to_eager: float | None = Field(default=None, description="median over eager's median, same run")
+    batch: Annotated[int, Field(ge=1)] | None = Field(default=None, description="samples in one call")
+    rounds: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="blocks of timings that the figures rest on, one per turn"
+    )
+    p99_ms: float | None = None
+    median_ci95: Interval | None = Field(default=None, description="of the median, by a bootstrap over rounds")
+    ratio_to_eager: float | None = Field(
+        default=None, description="median over eager's median, same run; since there are rounds, the median of theirs"
+    )
+    ratio_ci95: Interval | None = Field(default=None, description="of the ratio, by a bootstrap over rounds")
+    self_ratio: float | None = Field(
+        default=None, description="a second copy in a process of its own over the first, same run: the noise floor"
+    )
+    self_ratio_ci95: Interval | None = None
+    pinned_cores: tuple[Count, ...] | None = Field(
+        default=None, description="the cores that the process was held to; null: wherever the system put it"
+    )
     preemptions_per_second: float | None = Field(
         default=None,
         description="how often other programs took a core away; above 100 the figures tell the machine's load",
     )
+    steal_share: Fraction | None = Field(
+        default=None, description="share of the processor's time that a virtual machine's host gave to others meanwhile"
+    )
+    frequency_mhz: Interval | None = Field(
+        default=None, description="lowest and highest clock that was seen between rounds"
+    )
+
+
+class ColdStart(Spec):
+    """The first use in new processes, the file in the page cache. Medians over `n` of them."""
+
+    n: Annotated[int, Field(ge=1)]
+    threads: Annotated[int, Field(ge=1)]
+    load_ms: Annotated[float, Field(ge=0)]
+    first_ms: Annotated[float, Field(ge=0)] = Field(description="the first inference")
+    slowest_ms: Annotated[float, Field(ge=0)] = Field(description="load and first inference of the slowest start")
 
 
 class Benchmark(Spec):
@@ -147,6 +195,8 @@ class Benchmark(Spec):
     peak_memory_bytes: Count | None = Field(
         default=None, description="peak resident memory above the level before loading"
     )
+    others: tuple[Latency, ...] = Field(default=(), description="at other numbers of threads and batch sizes")
+    cold: ColdStart | None = None
 
     @model_validator(mode="after")
     def _figures_exactly_when_executed(self) -> Self:
@@ -170,6 +220,9 @@ class Artifact(FileEntry):
     inputs: tuple[TensorSpec, ...] = Field(description="names as this file has them, in order")
     outputs: tuple[TensorSpec, ...]
     delegation: Delegation | None = None
+    planned_memory_bytes: Count | None = Field(
+        default=None, description="activations outside delegates, for which an ExecuTorch program plans a place"
+    )
     verification: Verification | None = None
     benchmark: Benchmark | None = None
 

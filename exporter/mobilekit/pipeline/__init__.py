@@ -1,6 +1,7 @@
 """Pipeline: the stages put together, as the command line and `mobilekit.export` run them. Prints nothing."""
 
 from mobilekit.pipeline.api import export
+from mobilekit.pipeline.benching import BenchOptions
 from mobilekit.pipeline.demo import DemoResult, demo
 from mobilekit.pipeline.exporting import ExportOptions, export_source
 from mobilekit.pipeline.remeasure import bench_bundle, verify_bundle
@@ -8,6 +9,7 @@ from mobilekit.pipeline.seeds import train_seeds
 from mobilekit.pipeline.training import train_source
 
 __all__ = [
+    "BenchOptions",
     "DemoResult",
     "ExportOptions",
     "bench_bundle",

@@ -1,4 +1,4 @@
-"""Measuring a bundle's artifacts: each in its own runtime and process, against the eager reference beside them."""
+"""Verifying a bundle's artifacts: each in its own runtime and process, against the eager reference beside them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobilekit.bench import compare_to_eager, measure
 from mobilekit.bundle.manifest import Artifact, Check, StreamEntry, Verification
 from mobilekit.environment import suitable_cores
 from mobilekit.errors import BundleError
 from mobilekit.pipeline.streaming import feed_of
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize import scheme
-from mobilekit.runners import Array, Effort, Feed, Worker
+from mobilekit.runners import Array, Feed, Worker
 from mobilekit.runners.registry import runner_for
 from mobilekit.spec import TensorSpec
 from mobilekit.verify import compare, verify_artifact, verify_dynamic, verify_stream
@@ -109,27 +108,3 @@ def _verify(
     judged = judged or not scheme(name).calibrated
     kept = [check for check in found.checks if judged or check.name in _ALWAYS_MEANT]
     return found.model_copy(update={"checks": (*kept, *dynamic)}), answers
-
-
-def bench_all(
-    folder: Path,
-    artifacts: Sequence[Artifact],
-    sample: tuple[Array, ...],
-    *,
-    threads: int,
-    effort: Effort | None = None,
-    progress: Progress = SILENT,
-) -> tuple[Artifact, ...]:
-    """The artifacts with latency, load time and memory on `sample`, and the ratio to eager. Raises RunnerError."""
-    eager = eager_of(artifacts)
-    benchmarks = []
-    with progress.task("measuring latency", total=len(artifacts)) as task:
-        for artifact in artifacts:
-            task.say(f"{artifact.target} {artifact.scheme}")
-            benchmarks.append(measure(folder / artifact.file, sample, threads=threads, effort=effort))
-            task.advance()
-        task.say("")
-    against = compare_to_eager(benchmarks[artifacts.index(eager)], benchmarks)
-    return tuple(
-        artifact.model_copy(update={"benchmark": one}) for artifact, one in zip(artifacts, against, strict=True)
-    )

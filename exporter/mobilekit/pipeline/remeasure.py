@@ -6,6 +6,7 @@ table would say little without accuracy, keeps the bundle's and says that they a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mobilekit.bundle import Bundle
@@ -14,10 +15,10 @@ from mobilekit.data import generated, materialize, open_dataset, subset
 from mobilekit.data.samples import Corrupt
 from mobilekit.environment import describe
 from mobilekit.errors import BundleError, DataError, DownloadError, UnknownName
-from mobilekit.pipeline.measuring import Inputs, bench_all, threads_for, verify_all
+from mobilekit.pipeline.benching import BenchOptions, bench_all
+from mobilekit.pipeline.measuring import Inputs, threads_for, verify_all
 from mobilekit.pipeline.streaming import feed_of
 from mobilekit.progress import SILENT, Progress
-from mobilekit.runners import Effort
 from mobilekit.spec import DataSpec
 
 
@@ -58,16 +59,23 @@ def verify_bundle(
 
 
 def bench_bundle(
-    bundle: Bundle, *, threads: int | None = None, effort: Effort | None = None, progress: Progress = SILENT
+    bundle: Bundle,
+    *,
+    threads: Sequence[int] = (),
+    options: BenchOptions | None = None,
+    progress: Progress = SILENT,
 ) -> Manifest:
-    """Time every artifact and eager on one golden sample, each alone in a process of its own."""
+    """Time every artifact and eager on one golden sample, each alone in a process of its own, in turns.
+
+    `threads` empty: as many as pay for the model's input. Raises SpecError for a batch that no artifact takes.
+    """
     stream, sample = bundle.manifest.stream, _golden(bundle).inputs[0]
     artifacts = bench_all(
         bundle.path,
         bundle.manifest.artifacts,
         feed_of(stream, stream.whole.inputs, bundle.manifest.outputs).first(sample) if stream else sample,
-        threads=threads_for(bundle.manifest.inputs, threads),
-        effort=effort,
+        threads=tuple(threads) or (threads_for(bundle.manifest.inputs, None),),
+        options=options,
         progress=progress,
     )
     manifest = bundle.manifest

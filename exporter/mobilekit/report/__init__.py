@@ -1,6 +1,7 @@
 """Report: what was measured, for the terminal, for people (report.md) and for programs (report.json)."""
 
 from mobilekit.report.caveats import caveats
+from mobilekit.report.latency import noise_floor, print_latencies
 from mobilekit.report.markdown import report_markdown
 from mobilekit.report.record import Report, report_json, report_of
 from mobilekit.report.table import Row, result_rows
@@ -11,6 +12,8 @@ __all__ = [
     "Report",
     "Row",
     "caveats",
+    "noise_floor",
+    "print_latencies",
     "print_results",
     "report_json",
     "report_markdown",
