@@ -46,6 +46,7 @@ STAGES = (
     "runners",
     "verify",
     "bench",
+    "gate",
     "inspection",
     "doctor",
     "report",

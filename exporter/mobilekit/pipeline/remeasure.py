@@ -19,6 +19,7 @@ from mobilekit.pipeline.benching import BenchOptions, bench_all
 from mobilekit.pipeline.measuring import Inputs, threads_for, verify_all
 from mobilekit.pipeline.streaming import feed_of
 from mobilekit.progress import SILENT, Progress
+from mobilekit.runners import Array
 from mobilekit.spec import DataSpec
 
 
@@ -69,11 +70,10 @@ def bench_bundle(
 
     `threads` empty: as many as pay for the model's input. Raises SpecError for a batch that no artifact takes.
     """
-    stream, sample = bundle.manifest.stream, _golden(bundle).inputs[0]
     artifacts = bench_all(
         bundle.path,
         bundle.manifest.artifacts,
-        feed_of(stream, stream.whole.inputs, bundle.manifest.outputs).first(sample) if stream else sample,
+        golden_call(bundle),
         threads=tuple(threads) or (threads_for(bundle.manifest.inputs, None),),
         options=options,
         progress=progress,
@@ -85,6 +85,12 @@ def bench_bundle(
     return manifest.model_copy(
         update={"artifacts": artifacts, "environment": describe(), "warnings": (*manifest.warnings, said)}
     )
+
+
+def golden_call(bundle: Bundle) -> tuple[Array, ...]:
+    """The inputs of one call on the first golden sample: what is timed. Raises BundleError when there is none."""
+    stream, sample = bundle.manifest.stream, _golden(bundle).inputs[0]
+    return feed_of(stream, stream.whole.inputs, bundle.manifest.outputs).first(sample) if stream else sample
 
 
 def _samples(bundle: Bundle, data: DataSpec | None, corrupt: Corrupt, progress: Progress) -> _Samples:
