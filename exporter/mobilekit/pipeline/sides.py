@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -34,11 +35,12 @@ def side_of_bundle(bundle: Bundle, manifest: Manifest, name: str) -> Side:
 
 
 def _with_memory(bundle: Bundle, artifact: Artifact) -> Artifact:
-    """Bundles of older releases do not say it; their .pte files do."""
-    if artifact.planned_memory_bytes is not None:
-        return artifact
-    found = planned_memory(bundle.artifact_path(artifact))
-    return artifact.model_copy(update={"planned_memory_bytes": found})
+    """Bundles of older releases do not say it; their .pte files do. One that cannot be read this way has no figure."""
+    if artifact.planned_memory_bytes is None:
+        with contextlib.suppress(BundleError):
+            found = planned_memory(bundle.artifact_path(artifact))
+            return artifact.model_copy(update={"planned_memory_bytes": found})
+    return artifact
 
 
 def _side_of_report(path: Path, name: str) -> Side:

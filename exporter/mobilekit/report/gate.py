@@ -81,7 +81,7 @@ def sentence(result: GateResult) -> str:
     """`regression: xnnpack:int8 latency +5.1 % (budget 3 %)`, the verdict with what it rests on."""
     about = [one for one in result.findings if one.verdict is result.verdict]
     if result.verdict is Verdict.PASS:
-        return f"pass: {len(about)} figures of {result.candidate} are within their budgets"
+        return f"pass: {len(about)} of {len(result.findings)} figures compared, all within their budgets"
     return f"{result.verdict}: " + "; ".join(in_words(one) for one in about)
 
 
