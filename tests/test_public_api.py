@@ -144,12 +144,6 @@ NAMES = {
     ],
     "mobilekit.inspection": ["Inspection", "inspect_artifact"],
     "mobilekit.report": [
-        "github_annotations",
-        "failures",
-        "gate_junit",
-        "gate_markdown",
-        "print_gate",
-        "sentence",
         "Report",
         "Row",
         "caveats",

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from mobilekit.environment import describe
 from mobilekit.gate import Finding, GateBudgets, GateResult, Verdict, overall
-from mobilekit.report import failures, gate_junit, gate_markdown, github_annotations, print_gate, sentence
+from mobilekit.report.ci import gate_junit, github_annotations
+from mobilekit.report.gate import failures, gate_markdown, print_gate, sentence
 
 LATENCY = Finding(
     target="xnnpack",

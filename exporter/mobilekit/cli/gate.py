@@ -116,7 +116,8 @@ def command(
     """
     from mobilekit.gate import load_budgets
     from mobilekit.pipeline import GateOptions, gate
-    from mobilekit.report import gate_junit, gate_markdown, print_gate
+    from mobilekit.report.ci import gate_junit
+    from mobilekit.report.gate import gate_markdown, print_gate
     from mobilekit.runners import runner as runner_called
 
     if data is None and test_samples is not None:
@@ -172,7 +173,8 @@ def _write(path: Path, content: str) -> None:
 def _tell_github(result: GateResult, *, as_json: bool) -> None:
     """Annotations, and the job's summary, where the command runs in a GitHub workflow."""
     from mobilekit.files import storage_errors
-    from mobilekit.report import gate_markdown, github_annotations
+    from mobilekit.report.ci import github_annotations
+    from mobilekit.report.gate import gate_markdown
 
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_annotations(result):
@@ -186,7 +188,7 @@ def _tell_github(result: GateResult, *, as_json: bool) -> None:
 def _end(result: GateResult) -> None:
     """Raise for what is no pass; the figures have been shown."""
     from mobilekit.gate import Verdict
-    from mobilekit.report import failures
+    from mobilekit.report.gate import failures
 
     about = f"{sum(one.verdict is result.verdict for one in result.findings)} of {len(result.findings)} figures"
     if result.verdict is Verdict.REGRESSION:

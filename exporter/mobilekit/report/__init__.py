@@ -1,8 +1,6 @@
 """Report: what was measured, for the terminal, for people (report.md) and for programs (report.json)."""
 
 from mobilekit.report.caveats import caveats
-from mobilekit.report.ci import gate_junit, github_annotations
-from mobilekit.report.gate import failures, gate_markdown, print_gate, sentence
 from mobilekit.report.latency import noise_floor, print_latencies
 from mobilekit.report.markdown import report_markdown
 from mobilekit.report.record import Report, report_json, report_of
@@ -14,18 +12,12 @@ __all__ = [
     "Report",
     "Row",
     "caveats",
-    "failures",
-    "gate_junit",
-    "gate_markdown",
-    "github_annotations",
     "noise_floor",
-    "print_gate",
     "print_latencies",
     "print_results",
     "report_json",
     "report_markdown",
     "report_of",
     "result_rows",
-    "sentence",
     "write_reports",
 ]
