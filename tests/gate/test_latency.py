@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mobilekit.gate.latency import Pair, duration, finding, race
-from mobilekit.gate.session import Session, summary
+from mobilekit.gate.session import Session, summary, undisturbed
 from mobilekit.gate.verdicts import Verdict
 from mobilekit.runners import Timing
 
@@ -123,6 +123,13 @@ def test_a_session_is_the_median_over_rounds_of_adjacent_blocks() -> None:
     assert math.exp(found.log_ratio) == pytest.approx(1.1)
     assert found.baseline_ms == pytest.approx(1e-4)
     assert found.preemptions_per_second > 0
+
+
+def test_an_undisturbed_call_is_the_tenth_percentile_and_one_that_was_measured() -> None:
+    assert undisturbed([5]) == 5
+    assert undisturbed([9, 7, 8]) == 7
+    assert undisturbed(range(100, 0, -1)) == 10
+    assert undisturbed([0, 0]) == 1
 
 
 def test_durations() -> None:

@@ -29,7 +29,9 @@ class Finding(Spec):
     scheme: str
     metric: str
     unit: Literal["percent", "points"] | None = None
-    baseline: float | None = Field(default=None, description="the figure; of latency the median in ms, of this run")
+    baseline: float | None = Field(
+        default=None, description="the figure; of latency ms of an undisturbed call, in this run"
+    )
     candidate: float | None = None
     worsening: float | None = Field(default=None, description="in `unit`; below 0 the candidate is better")
     low: float | None = Field(default=None, description="where the worsening lies with 95 % confidence")
