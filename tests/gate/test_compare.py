@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -88,6 +89,29 @@ def test_figures_that_are_missing() -> None:
     assert verdicts(side(without))["accuracy"] == (Verdict.INCONCLUSIVE, "the candidate has no figure")
     assert verdicts(side(BASE), side(without))["accuracy"] == (Verdict.NOT_COMPARED, "the baseline has no figure")
     assert "instructions" not in verdicts(side(without), side(without))
+
+
+def test_instructions_of_two_kinds_of_core_are_not_compared() -> None:
+    one, other = (replace(BASE, instructions_cpu=cpu) for cpu in ("cortex-a53", "cortex-a76"))
+    assert verdicts(side(one), side(other))["instructions"] == (
+        Verdict.NOT_COMPARED,
+        "counted on cortex-a76 and cortex-a53",
+    )
+
+
+def test_instructions_come_from_a_benchmark_that_counted_them() -> None:
+    counted = SimpleNamespace(instructions=SimpleNamespace(cpu="cortex-a76", per_inference=41_000_000))
+    found = figures_of(
+        "xnnpack",
+        "int8",
+        size=5,
+        sha256="0" * 64,
+        delegation=None,
+        planned_memory_bytes=None,
+        verification=None,
+        benchmark=counted,  # type: ignore[arg-type]
+    )
+    assert (found.instructions, found.instructions_cpu) == (41_000_000, "cortex-a76")
 
 
 def test_a_metric_without_a_budget_is_left_out() -> None:

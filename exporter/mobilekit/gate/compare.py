@@ -51,6 +51,9 @@ def _metric(metric: Metric, before: Figures, after: Figures, budget: float, equa
         return _finding(variant, metric.name, Verdict.INCONCLUSIVE, reason="the candidate has no figure", **known)
     if metric.name in _OF_SAMPLES and not equal_samples:
         return _finding(variant, metric.name, Verdict.INCONCLUSIVE, reason=OTHER_SAMPLES, **known)
+    if metric.name == "instructions" and before.instructions_cpu != after.instructions_cpu:
+        cores = f"{before.instructions_cpu} and {after.instructions_cpu}"
+        return _finding(variant, metric.name, Verdict.NOT_COMPARED, reason=f"counted on {cores}", **known)
     worsening = metric.worsening(then, now)
     worse = worsening > budget + _ROUNDING
     verdict = Verdict.REGRESSION if worse else Verdict.PASS

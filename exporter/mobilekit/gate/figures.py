@@ -6,7 +6,7 @@ All but latency are the same on every machine and in every run: a change of one 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from mobilekit.bundle.manifest import Artifact, Benchmark, Delegation, Verification
 
@@ -56,6 +56,7 @@ class Figures:
     sha256: str
     bytes: float
     instructions: float | None = None
+    instructions_cpu: str | None = None
     delegated_share: float | None = None
     planned_memory: float | None = None
     accuracy: float | None = None
@@ -83,13 +84,14 @@ def figures_of(
     benchmark: Benchmark | None,
 ) -> Figures:
     """The figures, from the parts that a manifest and a report share."""
-    metrics = verification.metrics if verification else None
+    metrics, counted = verification.metrics if verification else None, _arm_instructions(benchmark)
     return Figures(
         target=target,
         scheme=scheme,
         sha256=sha256,
         bytes=size,
-        instructions=_arm_instructions(benchmark),
+        instructions=counted.per_inference if counted else None,
+        instructions_cpu=counted.cpu if counted else None,
         delegated_share=_share(delegation),
         planned_memory=planned_memory_bytes,
         accuracy=metrics.top1 if metrics else None,
@@ -119,7 +121,13 @@ def _share(delegation: Delegation | None) -> float | None:
     return delegation.delegated_nodes / nodes if nodes else None
 
 
-def _arm_instructions(benchmark: Benchmark | None) -> float | None:
-    """Instructions per inference on an emulated Arm core, where a benchmark has counted them."""
-    found: float | None = getattr(benchmark, "arm_instructions", None)
+class _Counted(Protocol):
+    """Instructions of one inference on an emulated Arm core, as a benchmark may carry them."""
+
+    cpu: str
+    per_inference: int
+
+
+def _arm_instructions(benchmark: Benchmark | None) -> _Counted | None:
+    found: _Counted | None = getattr(benchmark, "instructions", None)
     return found
