@@ -18,8 +18,9 @@ Start with:
 
 \b
 Exit codes (docs/exit-codes.md):
-  0 success    1 a check failed, or a regression    2 usage or data    3 inconclusive (gate)
-  4 model      5 set-up     6 bundle     7 runtime    70 fault of mobilekit    130 Ctrl-C
+  0 success    1 a check failed, a regression    2 usage or data
+  3 inconclusive (gate)    4 model    5 set-up    6 bundle    7 runtime
+  70 fault of mobilekit    130 Ctrl-C
 """
 
 app = typer.Typer(
