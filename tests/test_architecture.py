@@ -34,6 +34,7 @@ STAGES = (
     "progress",
     "quiet",
     "usercode",
+    "tracing",
     "spec",
     "bundle",
     "preprocess",

@@ -164,6 +164,22 @@ def test_what_does_nothing_is_taken_by_every_target(tmp_path: Path) -> None:
             assert lowered.operators == ()
 
 
+def test_core_ml_takes_what_becomes_zero(tmp_path: Path) -> None:
+    """As the masks of Swin V2 begin."""
+    from mobilekit.capture import capture
+    from mobilekit.spec import parse_inputs
+
+    class Zeroed(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.ops.aten.zero(x)
+
+    taken = capture(Zeroed().eval(), parse_inputs(["x:1,2"]))
+    path = tmp_path / "net.mlpackage"
+    assert (
+        TARGETS["coreml"].lower(taken.program, "fp32", path, inputs=taken.inputs, outputs=taken.outputs).path.exists()
+    )
+
+
 @pytest.mark.parametrize("target", ["xnnpack", "onnx"])
 def test_the_same_program_gives_the_same_bytes_and_no_path_of_this_machine(
     case: Any, target: str, lowered: Lower, tmp_path: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ CASES: list[tuple[str, tuple[int, ...], tuple[Any, ...]]] = [
     ("new_zeros.default", IMAGE, ([4, 5],)),
     ("pad.default", IMAGE, ([0, 0, 0, 0],)),
     ("alias.default", IMAGE, ()),
+    ("matmul.default", IMAGE, (torch.linspace(-1, 1, math.prod(IMAGE)).reshape(IMAGE).transpose(-1, -2),)),
+    ("matmul.default", TOKENS, (torch.linspace(-1, 1, math.prod(TOKENS)).reshape(TOKENS).mT,)),
     ("roll.default", IMAGE, ([-3, 4], [2, 3])),
     ("roll.default", IMAGE, ([12], [2])),
     ("select.int", IMAGE, (1, -1)),
@@ -81,8 +84,9 @@ def test_a_rewrite_gives_what_the_operator_gives(name: str, shape: tuple[int, ..
 
 
 @pytest.mark.parametrize("scale", [None, 0.3])
-def test_attention(scale: float | None) -> None:
-    q, k, v = (torch.randn(2, 3, tokens, 4) for tokens in (5, 7, 7))
+@pytest.mark.parametrize("lead", [(2,), (2, 3)])
+def test_attention(lead: tuple[int, ...], scale: float | None) -> None:
+    q, k, v = (torch.randn(*lead, tokens, 4) for tokens in (5, 7, 7))
     got = XNNPACK["scaled_dot_product_attention.default"](q, k, v, scale=scale)
     torch.testing.assert_close(got, functional.scaled_dot_product_attention(q, k, v, scale=scale))
 
@@ -96,6 +100,8 @@ def test_attention(scale: float | None) -> None:
         ("expand.default", (torch.zeros(1, 3), [4, 3])),
         ("layer_norm.default", (torch.zeros(IMAGE), [12, 10])),
         ("linalg_vector_norm.default", (torch.zeros(TOKENS), 1, [-1])),
+        ("matmul.default", (torch.zeros(TOKENS), torch.zeros(TOKENS[-1], 2))),
+        ("matmul.default", (torch.zeros(3, 4), torch.zeros(4, 2))),
         ("mean.dim", (torch.zeros(IMAGE), [2, 3], True)),
         ("pad.default", (torch.zeros(IMAGE), [0, 1])),
         ("mean.dim", (torch.zeros(IMAGE), [0, 1])),
@@ -159,6 +165,21 @@ def test_a_rewritten_program_gives_the_same_outputs(dynamic: bool) -> None:
             torch.testing.assert_close(changed.module()(image), module(image), rtol=1e-4, atol=1e-5)
     assert str(program.graph) == before[0]
     assert all(torch.equal(program.state_dict[name], tensor) for name, tensor in before[1].items())
+
+
+def test_what_a_rewrite_declines_is_composed_as_torch_does_it() -> None:
+    """Asked for its own composition, an operator gave the rewrite again, without end."""
+
+    class Causal(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return functional.scaled_dot_product_attention(x, x, x, is_causal=True)
+
+    tokens = torch.randn(1, 2, 5, 4)
+    with torch.no_grad():
+        program = torch.export.export(Causal(), (tokens,))
+        changed = rewritten(copied(program), XNNPACK)
+        assert "scaled_dot_product_attention" not in str(changed.graph)
+        torch.testing.assert_close(changed.module()(tokens), Causal()(tokens))
 
 
 def test_what_depends_on_weights_alone_is_computed_once_and_twice_does_no_harm() -> None:

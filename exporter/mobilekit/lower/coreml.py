@@ -17,6 +17,7 @@ from mobilekit.lower.recurrent import unrolled
 from mobilekit.lower.target import Lowered, refused
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
+from mobilekit.tracing import lean
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -56,7 +57,7 @@ class CoreML:
         _check_names([*inputs, *outputs])
         precision = ct.precision.FLOAT32 if scheme == "fp32" else ct.precision.FLOAT16
         try:
-            with quiet():
+            with quiet(), lean():
                 package = ct.convert(
                     _prepared(program),
                     minimum_deployment_target=ct.target.iOS17,
@@ -76,7 +77,8 @@ def _prepared(program: ExportedProgram) -> ExportedProgram:
     """The program in the ATen dialect, with arguments spelled out that coremltools expects and torch leaves out."""
     import torch
 
-    table = {torch.ops.aten.alias.default: torch.clone}  # coremltools has no name for doing nothing
+    # coremltools has no name for doing nothing, nor for becoming zero
+    table = {torch.ops.aten.alias.default: torch.clone, torch.ops.aten.zero.default: torch.zeros_like}
     lowered: ExportedProgram = unrolled(program).run_decompositions(table)
     for node in lowered.graph.nodes:
         if node.op == "call_function" and _operator_name(node.target) in _POOLS and len(node.args) == 2:

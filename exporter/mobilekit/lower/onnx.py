@@ -18,6 +18,7 @@ from mobilekit.lower.rewrite import without_traces
 from mobilekit.lower.target import Lowered, refused
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
+from mobilekit.tracing import lean
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -56,7 +57,7 @@ class Onnx:
         import torch
 
         try:
-            with quiet():
+            with quiet(), lean():
                 exported = torch.onnx.export(
                     without_traces(program),
                     dynamo=True,

@@ -17,7 +17,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from mobilekit.lower.rewrite import copied
+from mobilekit.lower.rewrites import Rewrites, rewritten
 from mobilekit.quiet import quiet
+from mobilekit.tracing import lean
 
 if TYPE_CHECKING:
     from torch import Tensor, fx
@@ -34,7 +36,12 @@ the state (batch, hidden) of each kind, output first -> the next state."""
 
 def unrolled(program: ExportedProgram) -> ExportedProgram:
     """`program` with its recurrent layers written out for a backend, or itself when it has none. It stays whole."""
-    return _rewritten(program, {**_recurrent(_plain_multiply_add), "addcmul.default": _addcmul})
+    return _rewritten(program, written_out(program))
+
+
+def written_out(program: ExportedProgram) -> Rewrites:
+    """The rewrites that do so, for one pass over `program` together with others."""
+    return _possible(program, {**_recurrent(_plain_multiply_add), "addcmul.default": _addcmul})
 
 
 def unrolled_for_quantizer(program: ExportedProgram) -> ExportedProgram:
@@ -46,7 +53,7 @@ def unrolled_for_quantizer(program: ExportedProgram) -> ExportedProgram:
     """
     import torch
 
-    return _rewritten(program, _recurrent(torch.addcmul))
+    return _rewritten(program, _possible(program, _recurrent(torch.addcmul)))
 
 
 def _recurrent(fma: MultiplyAdd) -> dict[str, Callable[..., Any]]:
@@ -58,17 +65,19 @@ def _recurrent(fma: MultiplyAdd) -> dict[str, Callable[..., Any]]:
     }
 
 
-def _rewritten(program: ExportedProgram, rewrites: dict[str, Callable[..., Any]]) -> ExportedProgram:
+def _possible(program: ExportedProgram, rewrites: Rewrites) -> Rewrites:
+    """Those whose operators `program` has, and has only in a form that can be written out."""
     found: dict[str, list[fx.Node]] = {}
     for node in program.graph.nodes:
         found.setdefault(str(node.target).removeprefix("aten."), []).append(node)
-    chosen = {name: by for name, by in rewrites.items() if name in found and all(map(_can_be_written_out, found[name]))}
-    if not chosen:
-        return program
-    from mobilekit.lower.rewrites import rewritten
+    return {name: by for name, by in rewrites.items() if name in found and all(map(_can_be_written_out, found[name]))}
 
-    with quiet():
-        return rewritten(copied(program), chosen)
+
+def _rewritten(program: ExportedProgram, rewrites: Rewrites) -> ExportedProgram:
+    if not rewrites:
+        return program
+    with quiet(), lean():
+        return rewritten(copied(program), rewrites)
 
 
 def _can_be_written_out(node: fx.Node) -> bool:

@@ -40,25 +40,6 @@ def copied(program: ExportedProgram) -> ExportedProgram:
 
 
 @contextlib.contextmanager
-def sources_shared() -> Iterator[None]:
-    """For the block, nodes share torch's notes on where they came from, where it would copy them.
-
-    Each pass of a lowering makes every node anew, and copies the notes of all passes before: a fifth of the time. The
-    notes are never changed once they are made.
-    """
-    from torch.fx.traceback import NodeSource
-
-    if "__deepcopy__" in vars(NodeSource):  # an outer block, or a torch that has mended it
-        yield
-        return
-    NodeSource.__deepcopy__ = lambda source, _memo: source  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        del NodeSource.__deepcopy__  # type: ignore[attr-defined]
-
-
-@contextlib.contextmanager
 def ranges_kept(program: ExportedProgram) -> Iterator[None]:
     """For the block, tracing `program` again does not narrow its dynamic dimensions.
 
@@ -74,6 +55,20 @@ def ranges_kept(program: ExportedProgram) -> Iterator[None]:
         yield
 
 
+def hold_functional(program: ExportedProgram) -> None:
+    """Spare a program that has just been decomposed the pass that only makes programs functional: it is.
+
+    ExecuTorch begins with that pass, `run_decompositions({})`, a tenth of a lowering.
+    """
+    decompose = program.run_decompositions
+
+    def unless_functional(table: Any = None, **options: Any) -> ExportedProgram:
+        only_functional = type(table) is dict and not table  # torch's own tables are filled when they are read
+        return program if only_functional else decompose(table, **options)
+
+    program.run_decompositions = unless_functional
+
+
 def infer_dynamic_dimension(program: ExportedProgram) -> ExportedProgram:
     """A copy in which a reshape with one dynamic dimension infers it (-1) instead of reading it from its input.
 
@@ -87,8 +82,9 @@ def infer_dynamic_dimension(program: ExportedProgram) -> ExportedProgram:
     for node in list(graph.nodes):
         size = _inferred_size(node) if str(node.target) in _RESHAPES else None
         if size is not None:
+            view, reshape = torch.ops.aten.view.default, torch.ops.aten.reshape.default
             with graph.inserting_before(node):
-                reshaped = graph.call_function(torch.ops.aten.reshape.default, (node.args[0], size))
+                reshaped = graph.call_function(view if node.target is view else reshape, (node.args[0], size))
             reshaped.meta = dict(node.meta)
             node.replace_all_uses_with(reshaped, propagate_meta=False)
             _rename_output(inferred, node.name, reshaped.name)

@@ -15,13 +15,14 @@ from mobilekit.bundle.manifest import Delegation
 from mobilekit.bundle.pte import read_pte
 from mobilekit.environment import version_of
 from mobilekit.files import storage_errors
-from mobilekit.lower.recurrent import unrolled
-from mobilekit.lower.rewrite import infer_dynamic_dimension, ranges_kept, sources_shared, without_traces
+from mobilekit.lower.recurrent import written_out
+from mobilekit.lower.rewrite import hold_functional, infer_dynamic_dimension, ranges_kept, without_traces
 from mobilekit.lower.rewrites import XNNPACK, Rewrites, rewritten
 from mobilekit.lower.target import Lowered, refused
-from mobilekit.lower.xnnpack_partition import partitioner
+from mobilekit.lower.xnnpack_partition import no_patterns, partitioner
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
+from mobilekit.tracing import lean
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -59,10 +60,13 @@ class Xnnpack:
             from executorch.exir import to_edge_transform_and_lower
 
         try:
-            with quiet(), sources_shared():
-                bare = unrolled(without_traces(program))
+            with quiet(), lean(), no_patterns():
+                bare = without_traces(program)
                 with ranges_kept(bare):
-                    prepared = infer_dynamic_dimension(rewritten(bare, self.rewrites))
+                    changed = rewritten(bare, {**self.rewrites, **written_out(bare)})
+                    prepared = infer_dynamic_dimension(changed)
+                    if changed is not bare:
+                        hold_functional(prepared)
                 with ranges_kept(prepared):
                     edge = to_edge_transform_and_lower(prepared, partitioner=[partitioner()])
                     executorch = edge.to_executorch()

@@ -1,7 +1,7 @@
 """Rewrites: plain functions that say an ATen operator in other operators, those that a target takes; see apply.py."""
 
 from mobilekit.lower.rewrites.apply import Rewrites, rewritten
-from mobilekit.lower.rewrites.attention import scaled_dot_product_attention
+from mobilekit.lower.rewrites.attention import matmul, scaled_dot_product_attention
 from mobilekit.lower.rewrites.elementwise import hardsigmoid
 from mobilekit.lower.rewrites.moving import (
     alias,
@@ -33,6 +33,7 @@ XNNPACK: Rewrites = {
     "hardsigmoid.default": hardsigmoid,
     "layer_norm.default": layer_norm,
     "linalg_vector_norm.default": vector_norm,
+    "matmul.default": matmul,
     "mean.dim": mean,
     "new_zeros.default": new_zeros,
     "pad.default": pad,

@@ -49,15 +49,20 @@ def _operator(name: str) -> Any:
 
 
 def _or_as_it_is(operator: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    """torch lets the decomposition of a composite operator not decline; it is then composed as usual."""
+    """torch lets the decomposition of a composite operator not decline; it is then composed as usual.
+
+    How, is asked before `function` takes the operator's place: afterwards the operator would compose itself by it.
+    """
     import torch
+    from torch._export.utils import _get_decomp_for_cia
 
     if not torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CompositeImplicitAutograd"):
         return function
+    usual = _get_decomp_for_cia(operator)
 
     def composed(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        return operator.decompose(*args, **kwargs) if result is NotImplemented else result
+        return usual(*args, **kwargs) if result is NotImplemented else result
 
     return composed
 

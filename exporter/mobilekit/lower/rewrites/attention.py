@@ -1,4 +1,4 @@
-"""Attention without a mask, as two batched products around a softmax.
+"""Attention: as two batched products around a softmax where it has no mask, and batched products themselves.
 
 torch's own decomposition guards against rows that are masked throughout (any, eq, where); without a mask there are
 none, and those operators are portable kernels between delegates.
@@ -24,13 +24,24 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """softmax(q k^T scale) v, Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), for (batch, heads, tokens, d)."""
+    """softmax(q k^T scale) v, Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), for (..., tokens, d)."""
     import torch
 
-    if attn_mask is not None or dropout_p or is_causal or enable_gqa or query.dim() != 4:
+    lead = query.shape[:-2]
+    if attn_mask is not None or dropout_p or is_causal or enable_gqa or not lead or key.shape[:-2] != lead:
         return NotImplemented
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    batch, heads, tokens = query.shape[:3]
-    q, k, v = (one.reshape(batch * heads, one.shape[2], one.shape[3]) for one in (query * scale, key, value))
+    q, k, v = (one.reshape(math.prod(lead), *one.shape[-2:]) for one in (query * scale, key, value))
     weights = torch.softmax(torch.bmm(q, k.transpose(1, 2)), dim=-1)
-    return torch.bmm(weights, v).reshape(batch, heads, tokens, value.shape[3])
+    return torch.bmm(weights, v).reshape(*lead, query.shape[-2], value.shape[-1])
+
+
+def matmul(a: Tensor, b: Tensor) -> Any:
+    """A batched product of (..., n, k) and (..., k, m); torch expands both first, which cuts a delegate."""
+    import torch
+
+    lead = a.shape[:-2]
+    if not lead or b.shape[:-2] != lead:
+        return NotImplemented
+    flat = (one.reshape(math.prod(lead), *one.shape[-2:]) for one in (a, b))
+    return torch.bmm(*flat).reshape(*lead, a.shape[-2], b.shape[-1])
