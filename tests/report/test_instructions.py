@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mobilekit.bundle import Manifest
-from mobilekit.bundle.instructions import Instructions
+from mobilekit.bundle.measured import Instructions
 from mobilekit.report.instructions import instructions_text
 
 

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobilekit.bundle.instructions import Instructions
+from mobilekit.bundle.measured import Instructions
 from mobilekit.errors import UsageError
 from mobilekit.progress import SILENT, Progress
 from mobilekit.runners import Array, Worker

@@ -81,6 +81,11 @@ def read_pte(path: Path) -> PteSummary:
         raise BundleError(f"{path}: not a whole ExecuTorch program: {error}", hint="copy or export it again") from error
 
 
+def planned_memory(path: Path) -> int | None:
+    """What `read_pte` says of activations outside delegates; None for what is no .pte file. Raises BundleError."""
+    return read_pte(path).planned_memory_bytes if path.suffix == ".pte" else None
+
+
 @dataclass(frozen=True)
 class _File:
     """The program table, and where the segments behind it lie in the file."""

@@ -19,7 +19,7 @@ from mobilekit.errors import RunnerError, UsageError
 from mobilekit.inspection.costs import InsideTime, Profile, StepTime
 from mobilekit.inspection.summary import Inspection, PteDetails
 from mobilekit.inspection.tracer import decode
-from mobilekit.runners.child import Child, ChildEndedError, ChildSilentError
+from mobilekit.runners.child import Child, ChildEndedError, ChildSilentError, python
 from mobilekit.runners.protocol import Refused
 from mobilekit.runners.pte import PteRunner
 
@@ -70,7 +70,7 @@ def profile_pte(found: Inspection, *, threads: int | None = None, timeout_s: flo
 def _traced(path: Path, threads: int, timeout_s: float) -> tuple[bytes, str, int]:
     """The ETDump, the method that ran, and how many of its runs warmed up."""
     variables = {"OMP_NUM_THREADS": str(threads)}
-    child = Child("mobilekit.inspection.tracer", [os.path.abspath(path), str(threads)], variables)
+    child = Child(python("mobilekit.inspection.tracer", os.path.abspath(path), str(threads)), variables)
     try:
         reply = decode(child.receive(timeout_s))
         if isinstance(reply, Refused):

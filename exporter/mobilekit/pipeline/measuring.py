@@ -1,4 +1,4 @@
-"""Measuring a bundle's artifacts: each in its own runtime and process, against the eager reference beside them."""
+"""Verifying a bundle's artifacts: each in its own runtime and process, against the eager reference beside them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mobilekit.bench import compare_to_eager, measure
 from mobilekit.bundle.manifest import Artifact, Check, StreamEntry, Verification
 from mobilekit.environment import suitable_cores
 from mobilekit.errors import BundleError
 from mobilekit.pipeline.streaming import feed_of
 from mobilekit.progress import SILENT, Progress, Task
 from mobilekit.quantize import scheme
-from mobilekit.runners import Array, Effort, Feed, Worker
+from mobilekit.runners import Array, Feed, Worker
 from mobilekit.runners.registry import runner_for
 from mobilekit.spec import TensorSpec
 from mobilekit.verify import compare, verify_artifact, verify_dynamic, verify_stream
@@ -131,33 +130,3 @@ def _told(samples: Inputs, task: Task) -> Iterator[tuple[Array, ...]]:
     for number, sample in enumerate(samples, 1):
         yield sample
         task.say(f"{number} of {len(samples)}" if number < len(samples) else "")
-
-
-def bench_all(
-    folder: Path,
-    artifacts: Sequence[Artifact],
-    sample: tuple[Array, ...],
-    *,
-    threads: int,
-    effort: Effort | None = None,
-    runner: str | None = None,
-    progress: Progress = SILENT,
-) -> tuple[Artifact, ...]:
-    """The artifacts with latency, load time and memory on `sample`, and the ratio to eager. Raises RunnerError.
-
-    `runner` as in verify_all.
-    """
-    eager = eager_of(artifacts)
-    benchmarks = []
-    with progress.task("measuring latency", total=len(artifacts)) as task:
-        for artifact in artifacts:
-            task.say(f"{artifact.target} {artifact.scheme}")
-            path = folder / artifact.file
-            chosen = runner_for(path, runner).name
-            benchmarks.append(measure(path, sample, runner=chosen, threads=threads, effort=effort))
-            task.advance()
-        task.say("")
-    against = compare_to_eager(benchmarks[artifacts.index(eager)], benchmarks)
-    return tuple(
-        artifact.model_copy(update={"benchmark": one}) for artifact, one in zip(artifacts, against, strict=True)
-    )

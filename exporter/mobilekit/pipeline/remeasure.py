@@ -6,6 +6,7 @@ table would say little without accuracy, keeps the bundle's and says that they a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mobilekit.bench import counter
@@ -15,11 +16,12 @@ from mobilekit.data import generated, materialize, open_dataset, subset
 from mobilekit.data.samples import Corrupt
 from mobilekit.environment import describe
 from mobilekit.errors import BundleError, DataError, DownloadError, UnknownName
-from mobilekit.pipeline.measuring import Inputs, bench_all, threads_for, verify_all
+from mobilekit.pipeline.benching import BenchOptions, bench_all
+from mobilekit.pipeline.measuring import Inputs, threads_for, verify_all
 from mobilekit.pipeline.running import make_ready, with_instructions
 from mobilekit.pipeline.streaming import feed_of
 from mobilekit.progress import SILENT, Progress
-from mobilekit.runners import Effort
+from mobilekit.runners import Array
 from mobilekit.spec import DataSpec
 
 
@@ -66,27 +68,27 @@ def verify_bundle(
 def bench_bundle(
     bundle: Bundle,
     *,
-    threads: int | None = None,
-    effort: Effort | None = None,
+    threads: Sequence[int] = (),
+    options: BenchOptions | None = None,
     runner: str | None = None,
     instructions: str | None = None,
     progress: Progress = SILENT,
 ) -> Manifest:
-    """Time every artifact and eager on one golden sample, each alone in a process of its own.
+    """Time every artifact and eager on one golden sample, each alone in a process of its own, in turns.
 
-    `runner` as in verify_bundle. `instructions` names an Arm core: those of the .pte artifacts are counted on it.
+    `threads` empty: as many as pay for the model's input. `runner` as in verify_bundle. `instructions` names an Arm
+    core: those of the .pte artifacts are counted on it. Raises SpecError for a batch that no artifact takes.
     """
     runner = make_ready(runner, bundle.manifest.artifacts, timed=True, progress=progress)
     if instructions is not None:
         counter(instructions, progress)  # refuses now rather than after the timing
-    stream, sample = bundle.manifest.stream, _golden(bundle).inputs[0]
-    call = feed_of(stream, stream.whole.inputs, bundle.manifest.outputs).first(sample) if stream else sample
+    call = golden_call(bundle)
     artifacts = bench_all(
         bundle.path,
         bundle.manifest.artifacts,
         call,
-        threads=threads_for(bundle.manifest.inputs, threads),
-        effort=effort,
+        threads=tuple(threads) or (threads_for(bundle.manifest.inputs, None),),
+        options=options,
         runner=runner,
         progress=progress,
     )
@@ -99,6 +101,12 @@ def bench_bundle(
     return manifest.model_copy(
         update={"artifacts": artifacts, "environment": describe(), "warnings": (*manifest.warnings, said)}
     )
+
+
+def golden_call(bundle: Bundle) -> tuple[Array, ...]:
+    """The inputs of one call on the first golden sample: what is timed. Raises BundleError when there is none."""
+    stream, sample = bundle.manifest.stream, _golden(bundle).inputs[0]
+    return feed_of(stream, stream.whole.inputs, bundle.manifest.outputs).first(sample) if stream else sample
 
 
 def _samples(bundle: Bundle, data: DataSpec | None, corrupt: Corrupt, progress: Progress) -> _Samples:

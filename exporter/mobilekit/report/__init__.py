@@ -1,6 +1,7 @@
 """Report: what was measured, for the terminal, for people (report.html, report.md) and programs (report.json)."""
 
 from mobilekit.report.caveats import caveats
+from mobilekit.report.latency import noise_floor, print_latencies
 from mobilekit.report.markdown import pull_request_markdown, report_markdown
 from mobilekit.report.page import report_html
 from mobilekit.report.record import Report, report_json, report_of
@@ -14,6 +15,8 @@ __all__ = [
     "Row",
     "Verdict",
     "caveats",
+    "noise_floor",
+    "print_latencies",
     "print_results",
     "pull_request_markdown",
     "report_html",
