@@ -41,7 +41,11 @@ from mobilekit.runners import runner as runner_called
 from mobilekit.runners.registry import runner_for
 from mobilekit.spec import DataSpec
 
-NOT_HERE = "a baseline without artifacts cannot be timed, and milliseconds of another run cannot be compared"
+NOT_HERE = "only figures are left of one side"
+NOT_HERE_NOTE = (
+    "Latency is not compared: only figures are left of one side, and milliseconds of another run say nothing about "
+    "this machine now. Name two bundles, or git:REVISION, to compare it."
+)
 _SECONDS_FOR_EACH = 60.0
 EQUAL_FILES = "the same file, byte for byte: not timed"
 
@@ -150,10 +154,11 @@ def _latencies(
             pairs.append(one)
         else:
             found.append(one)
+    notes = [NOT_HERE_NOTE] if any(one.reason == NOT_HERE for one in found) else []
     if not pairs:
-        return found, []
-    races, notes = _raced(pairs, options, progress)
-    return found + [finding(one) for one in races], notes
+        return found, notes
+    races, seen = _raced(pairs, options, progress)
+    return found + [finding(one) for one in races], notes + seen
 
 
 def _pair_or_finding(
