@@ -47,6 +47,7 @@ STAGES = (
     "runners",
     "verify",
     "bench",
+    "gate",
     "inspection",
     "doctor",
     "report",

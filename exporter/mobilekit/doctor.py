@@ -103,7 +103,7 @@ def diagnose(*, quick: bool = False) -> tuple[Finding, ...]:
         groups = [[probe for probe in group if probe.package not in absent] for group in _PROBES]
         with ThreadPoolExecutor(max_workers=len(groups)) as pool:
             findings += [finding for results in pool.map(_run, groups) for finding in results]
-    return (*findings, *_core_ml(), *_machine())
+    return (*findings, *_core_ml(), *_compiled(), *_machine())
 
 
 def healthy(findings: Iterable[Finding]) -> bool:
@@ -255,6 +255,17 @@ def _core_ml() -> Iterator[Finding]:
         detail=f"macOS {platform.mac_ver()[0]}" if mac else "needs macOS; artifacts are converted, not executed here",
         cure=None if mac else "on a Mac: mobilekit verify BUNDLE",
     )
+
+
+def _compiled() -> Iterator[Finding]:
+    """Runners that are compiled on first use. Others do without them, so that their absence is no fault."""
+    from mobilekit.runners import runner
+
+    for name in ("native", "arm64"):
+        reason = runner(name).unavailable()
+        detail, _, cure = (reason or "its tools are there; it is compiled on first use").partition(": ")
+        status: Status = "unavailable-here" if reason else "ok"
+        yield Finding(area="runner", name=name, status=status, detail=detail, cure=cure if reason and cure else None)
 
 
 def _machine() -> Iterator[Finding]:

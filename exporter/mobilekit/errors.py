@@ -7,6 +7,8 @@
     │   └── OutputExists         the output is there already and --force was not given
     ├── DataError            2   a data set is missing, empty, unlabelled or holds a file that cannot be read
     ├── VerificationFailed   1   everything ran, and a measured figure is outside its threshold
+    ├── RegressionFound      1   the gate found the candidate worse than a budget allows
+    ├── Inconclusive         3   the gate could not tell in the time it had
     ├── ModelError           4   a stage cannot take this model
     │   ├── WeightsError         a checkpoint is unsafe, does not fit, or holds NaN
     │   ├── CaptureError         torch.export refuses the module
@@ -20,7 +22,7 @@
     └── RunnerError          7   a runtime refused, crashed on or timed out with an artifact
 
 Every error says what was wrong, and where it can, how to mend it (`hint`).
-Other exit codes: 0 success, 3 inconclusive (gate), 70 internal error, 130 Ctrl-C, 143 terminated.
+Other exit codes: 0 success, 70 internal error, 130 Ctrl-C, 143 terminated.
 """
 
 from __future__ import annotations
@@ -124,6 +126,18 @@ class VerificationFailed(MobilekitError):
     """Everything ran; a measured figure is outside its named threshold."""
 
     exit_code = ExitCode.FAILED
+
+
+class RegressionFound(MobilekitError):
+    """The gate found the candidate worse than a budget allows."""
+
+    exit_code = ExitCode.FAILED
+
+
+class Inconclusive(MobilekitError):
+    """The gate could not tell whether the candidate is within a budget: too little time, or a figure is missing."""
+
+    exit_code = ExitCode.INCONCLUSIVE
 
 
 class ModelError(MobilekitError):

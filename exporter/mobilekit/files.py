@@ -23,6 +23,9 @@ from pathlib import Path
 
 from mobilekit.errors import OutputExists, StorageError
 
+MADE_BY = "made by mobilekit"
+"""What a single file of ours says near its beginning, so that a later one may replace it."""
+_SIGN_WITHIN = 400
 _LOCK = ".lock"
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
 
@@ -229,3 +232,31 @@ def _swap_in(staging: Path, output: Path) -> None:
             raise
         finally:
             shutil.rmtree(retired, ignore_errors=True)
+
+
+def check_own(path: Path, *, force: bool = False) -> None:
+    """Raise OutputExists when `path` is a folder, or a file that mobilekit did not write and `force` is not set."""
+    with storage_errors(path):
+        if path.is_dir():
+            raise OutputExists(f"{path} is a folder; nothing was written", hint="name a file")
+        if force or not path.exists():
+            return
+        with path.open("rb") as stream:
+            ours = MADE_BY.encode() in stream.read(_SIGN_WITHIN)
+    if not ours:
+        raise OutputExists(
+            f"{path} exists already, and mobilekit did not write it; nothing was written",
+            hint="choose another place, or give --force",
+        )
+
+
+def write_own(path: Path, content: str, *, force: bool = False) -> None:
+    """Write a text file of ours, whole or not at all: over one that mobilekit wrote, never over another's.
+
+    `content` says so near its beginning, by MADE_BY. Raises OutputExists, StorageError.
+    """
+    assert MADE_BY in content[:_SIGN_WITHIN]
+    check_own(path, force=force)
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content)

@@ -1,4 +1,4 @@
-"""Figures come from a process that really ran; a runtime that is not here gives a reason; ratios are of medians."""
+"""Figures come from a process that really ran; a runtime that is not here gives a reason; ratios are of rounds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilekit.bench import compare_to_eager, disturbed, measure
-from mobilekit.bundle.manifest import Benchmark, Latency
+from mobilekit.bench import Entry, Protocol, cold_start, disturbed, measure, measure_together
+from mobilekit.bundle.manifest import Benchmark, Interval, Latency
 from mobilekit.errors import RunnerError
 from mobilekit.runners import Effort
 
@@ -62,18 +62,43 @@ def test_a_refusal_is_an_error(tmp_path: Path) -> None:
         measure(model(tmp_path, 8), [np.ones((8, 7), np.float32)], effort=BRIEF)
 
 
+def test_in_turns_with_a_reference_and_second_copies(tmp_path: Path) -> None:
+    small, large = (Entry(model(tmp_path, size), (np.ones((size, size), np.float32),)) for size in (8, 400))
+    absent, done = Entry(tmp_path / "m.mlpackage", ()), []
+    protocol = Protocol(effort=BRIEF, rounds=4, self_check=True)
+    entries = [small, large] if platform.system() == "Darwin" else [small, large, absent]
+    found = measure_together(entries, 0, protocol, advance=lambda: done.append(1))
+    first, second = (one.latency for one in found[:2])
+    assert first is not None and second is not None
+    assert first.ratio_to_eager == 1 and first.ratio_ci95 == Interval(low=1, high=1)
+    assert second.ratio_to_eager is not None and second.ratio_to_eager > 5
+    assert second.ratio_ci95 is not None and second.ratio_ci95.low <= second.ratio_to_eager <= second.ratio_ci95.high
+    for one in (first, second):
+        assert (one.n, one.rounds, one.warmup) == (20, 4, 2)
+        assert one.self_ratio is not None and one.self_ratio_ci95 is not None
+        assert one.median_ci95 is not None and one.median_ci95.low <= one.median_ms <= one.median_ci95.high
+    assert len(done) == 2
+    assert [one.executed for one in found[2:]] == [False] * len(found[2:])
+
+
+def test_without_its_reference_there_is_no_ratio(tmp_path: Path) -> None:
+    entries = [Entry(tmp_path / "m.mlpackage", ()), Entry(model(tmp_path, 8), (np.ones((8, 8), np.float32),))]
+    if platform.system() != "Darwin":
+        _, found = measure_together(entries, 0, Protocol(effort=BRIEF, rounds=2))
+        assert found.latency is not None and found.latency.ratio_to_eager is None
+
+
+def test_cold_starts(tmp_path: Path) -> None:
+    found = cold_start(Entry(model(tmp_path, 8), (np.ones((8, 8), np.float32),)), 2)
+    assert found is not None and found.n == 2
+    assert 0 < found.load_ms + found.first_ms <= found.slowest_ms * (1 + 1e-9)
+    if platform.system() != "Darwin":
+        assert cold_start(Entry(tmp_path / "m.mlpackage", ()), 2) is None
+
+
 def made(median: float) -> Benchmark:
     latency = Latency(n=9, warmup=1, median_ms=median, p90_ms=median, min_ms=median, iqr_ms=0, threads=2)
     return Benchmark(executed=True, runner="pte", latency=latency)
-
-
-def test_ratios() -> None:
-    absent = Benchmark(executed=False, reason="not here")
-    faster, slower, same = compare_to_eager(made(2.0), [made(0.5), made(3.0), absent])
-    assert faster.latency is not None and faster.latency.ratio_to_eager == 0.25
-    assert slower.latency is not None and slower.latency.ratio_to_eager == 1.5
-    assert same == absent
-    assert compare_to_eager(absent, [made(1.0)]) == (made(1.0),)
 
 
 def test_disturbed() -> None:
@@ -83,3 +108,5 @@ def test_disturbed() -> None:
     assert quiet.latency is not None
     busy = quiet.latency.model_copy(update={"preemptions_per_second": 250.0})
     assert disturbed(quiet.model_copy(update={"latency": busy}))
+    slowed = quiet.latency.model_copy(update={"frequency_mhz": Interval(low=1000, high=3000)})
+    assert disturbed(quiet.model_copy(update={"latency": slowed}))

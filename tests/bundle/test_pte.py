@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mobilekit.bundle.pte import OperatorCount, PteSummary, TensorInfo, read_pte
+from mobilekit.bundle.contents import OperatorCount, TensorInfo
+from mobilekit.bundle.pte import PteSummary, read_pte
 from mobilekit.errors import BundleError
 
 PTE = (Path(__file__).parents[1] / "golden" / "artifacts" / "tiny.pte").read_bytes()

@@ -30,6 +30,7 @@ ONNX = ("-t", "onnx", "-q", "fp32")
         (("export", "digits_cnn", "--threads", "0"), ("--threads", "1")),
         (("frobnicate",), ("No such command 'frobnicate'",)),
         (("verify", "x", "--seed", "3"), ("--data, which was not given",)),
+        (("verify", "x", "--cpu", "max"), ("--runner arm64 emulates, which was not asked for",)),
     ],
 )
 def test_a_wrong_name_or_option(refused: Callable, mobilekit, args: tuple, says: tuple) -> None:

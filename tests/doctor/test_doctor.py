@@ -40,6 +40,18 @@ def test_this_machine_is_well_and_answers_at_once() -> None:
     assert execute.status == ("ok" if platform.system() == "Darwin" else "unavailable-here")
 
 
+def test_what_compiled_runners_lack_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = by_name(list(doctor._compiled()))
+    assert {one.status for one in found.values()} <= {"ok", "unavailable-here"}
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CXX", raising=False)
+    without = by_name(list(doctor._compiled()))
+    assert healthy(without.values())
+    native = without["runner", "native"]
+    assert (native.status, "CMake" in native.detail) == ("unavailable-here", True)
+    assert (native.cure or "").startswith("apt install cmake g++")
+
+
 def test_quick_imports_nothing_heavy() -> None:
     code = (
         "import sys; from mobilekit.doctor import diagnose; diagnose(quick=True); "

@@ -1,4 +1,4 @@
-"""Make tests/golden/artifacts: one tiny model as .pt2, .pte, .onnx and .mlpackage, for tests that read such files.
+"""Make tests/golden/artifacts: one tiny model as .pt2, .pte, .onnx and .mlpackage, and a profile of the .pte.
 
     python tests/golden/make_artifacts.py [FOLDER]
 
@@ -39,6 +39,17 @@ def captured(model: nn.Module, batch: int, dynamic: bool) -> torch.export.Export
     return program
 
 
+def profile(program: Path, output: Path) -> None:
+    """Three runs under ExecuTorch's event tracer."""
+    from executorch.extension.pybindings import _C
+
+    loaded = _C._load_program(str(program), enable_etdump=True)
+    method = loaded.load_method("forward")
+    for _ in range(3):
+        method.call([torch.zeros(2, 1, 8, 8)], False)
+    loaded.write_etdump_result_to_file(str(output), "")
+
+
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -48,6 +59,7 @@ def main(folder: Path) -> None:
     torch.onnx.export(program, dynamo=True).save(folder / "tiny.onnx")
     lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
     (folder / "tiny.pte").write_bytes(lowered.buffer)
+    profile(folder / "tiny.pte", folder / "tiny.etdp")
     package = folder / "tiny.mlpackage"
     shutil.rmtree(package, ignore_errors=True)
     fixed = captured(model, 1, dynamic=False).run_decompositions({})

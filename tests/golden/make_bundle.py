@@ -96,6 +96,7 @@ def artifacts() -> tuple[m.Artifact, ...]:
             backends=("XnnpackBackend",),
             operators=("aten::mean.out",),
             delegation=m.Delegation(delegates=2, delegated_nodes=6, portable_nodes=1),
+            planned_memory_bytes=4096,
             verification=executed(
                 "pte", 0.9722, 0.9972, 31.27, 0.041,
                 ("sqnr_db", 31.27, 20, "at least"), ("top1_drop_points", 0.28, 0.5, "at most"),
@@ -159,9 +160,25 @@ def measured(runner: str, median: float, ratio: float) -> m.Benchmark:
         min_ms=round(median * 0.95, 4),
         iqr_ms=round(median * 0.05, 4),
         threads=2,
+        batch=1,
+        rounds=10,
+        p99_ms=round(median * 1.2, 4),
+        median_ci95=m.Interval(low=round(median * 0.98, 4), high=round(median * 1.02, 4)),
         ratio_to_eager=ratio,
+        ratio_ci95=m.Interval(low=round(ratio * 0.97, 4), high=round(ratio * 1.03, 4)),
+        steal_share=0.0,
     )
-    return m.Benchmark(executed=True, runner=runner, latency=latency, load_ms=3.5, peak_memory_bytes=1_234_567)
+    cold = m.ColdStart(n=5, threads=2, load_ms=3.5, first_ms=1.25, slowest_ms=6.5)
+    counted = m.Instructions(cpu="cortex-a76", per_inference=4_554_678, spread=0, n=5) if runner == "pte" else None
+    return m.Benchmark(
+        executed=True,
+        runner=runner,
+        latency=latency,
+        load_ms=3.5,
+        peak_memory_bytes=1_234_567,
+        cold=cold,
+        instructions=counted,
+    )
 
 
 def golden() -> m.GoldenSample:

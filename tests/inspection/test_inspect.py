@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mobilekit.bundle.pte import OperatorCount, TensorInfo
+from mobilekit.bundle.contents import OperatorCount, TensorInfo
 from mobilekit.errors import BundleError, UsageError
 from mobilekit.inspection import Inspection, inspect_artifact
 from mobilekit.inspection.summary import (

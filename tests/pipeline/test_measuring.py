@@ -8,8 +8,7 @@ import pytest
 
 from mobilekit.errors import BundleError
 from mobilekit.pipeline import measuring
-from mobilekit.pipeline.measuring import bench_all, eager_of, verify_all
-from mobilekit.runners import Effort
+from mobilekit.pipeline.measuring import eager_of, verify_all
 
 pytestmark = pytest.mark.slow  # each starts runtimes in processes of their own
 
@@ -51,14 +50,6 @@ def test_one_process_for_each_artifact(made, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(import_module(f"mobilekit.{module}"), "Worker", Counted)
     verify_all(made.folder, [made.eager, made.onnx], made.samples, labels=None, judged=True, threads=1)
     assert started == ["net.eager.fp32.pt2", "net.onnx.fp32.onnx"]
-
-
-def test_bench_gives_ratios_to_eager(made) -> None:
-    effort = Effort(warmup=1, min_runs=3, min_seconds=0, max_runs=3)
-    eager, onnx = bench_all(made.folder, [made.eager, made.onnx], made.samples[0], threads=1, effort=effort)
-    assert eager.benchmark.latency.ratio_to_eager == 1
-    ratio = onnx.benchmark.latency.median_ms / eager.benchmark.latency.median_ms
-    assert onnx.benchmark.latency.ratio_to_eager == pytest.approx(ratio)
 
 
 def test_a_reference_is_needed(made) -> None:

@@ -12,6 +12,7 @@ from mobilekit.bundle.write import utc_now
 from mobilekit.data import generated
 from mobilekit.environment import describe
 from mobilekit.errors import BundleError
+from mobilekit.pipeline.benching import BenchOptions
 from mobilekit.pipeline.golden import write_golden
 from mobilekit.pipeline.measuring import verify_all
 from mobilekit.pipeline.remeasure import bench_bundle, verify_bundle
@@ -66,7 +67,8 @@ def test_without_any_samples_it_says_what_to_do(bundle: Bundle) -> None:
 
 
 def test_bench_keeps_what_it_did_not_measure_and_says_so(bundle: Bundle) -> None:
-    again = bench_bundle(bundle, threads=1, effort=Effort(warmup=0, min_runs=2, min_seconds=0, max_runs=2))
+    brief = BenchOptions(effort=Effort(warmup=0, min_runs=2, min_seconds=0, max_runs=2), rounds=2)
+    again = bench_bundle(bundle, threads=(1,), options=brief)
     assert [one.benchmark.latency.n for one in again.artifacts] == [2, 2]
     assert [one.verification for one in again.artifacts] == [one.verification for one in bundle.manifest.artifacts]
     assert "only speed and memory were measured now" in again.warnings[-1]

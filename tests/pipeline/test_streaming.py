@@ -13,6 +13,7 @@ from mobilekit.data import generated
 from mobilekit.errors import CaptureError, ModelError, UsageError
 from mobilekit.model import ModelSource, resolve
 from mobilekit.pipeline import ExportOptions, bench_bundle, export_source, verify_bundle
+from mobilekit.pipeline.benching import BenchOptions
 from mobilekit.pipeline.streaming import (
     MOST_CALLS,
     _stride,
@@ -177,7 +178,9 @@ def test_it_is_measured_again_from_the_bundle_alone(bundle: Bundle) -> None:
     verified = verify_bundle(bundle)
     for again, before in zip(verified.artifacts, bundle.manifest.artifacts, strict=True):
         assert again.verification == before.verification
-    timed = bench_bundle(bundle, effort=Effort(warmup=1, min_runs=3, min_seconds=0, max_runs=3))
+    timed = bench_bundle(
+        bundle, options=BenchOptions(Effort(warmup=1, min_runs=3, min_seconds=0, max_runs=3), rounds=1)
+    )
     assert all(artifact.benchmark and artifact.benchmark.latency for artifact in timed.artifacts)
 
 

@@ -54,7 +54,7 @@ def test_evidence_is_there(manifest: Manifest) -> None:
     text = report_markdown(manifest)
     for evidence in (
         "360 samples",
-        "| 200 | 20 | 2 |",
+        "| 200 | 10 | 2 |",
         "A processor",
         "torch 2.14.1",
         "2" * 40,

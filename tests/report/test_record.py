@@ -27,7 +27,7 @@ def test_it_is_plain_json_that_comes_back(manifest: Manifest, random_input: Mani
         assert Report.model_validate_json(text, strict=True) == report_of(one)
 
 
-def test_both_reports_are_written_and_described(manifest: Manifest, tmp_path: Path) -> None:
+def test_the_reports_are_written_and_described(manifest: Manifest, tmp_path: Path) -> None:
     entries = write_reports(tmp_path, manifest)
-    assert [entry.file for entry in entries] == ["report.md", "report.json"]
+    assert [entry.file for entry in entries] == ["report.html", "report.md", "report.json"]
     assert entries == tuple(entry_for(tmp_path, entry.file) for entry in entries)

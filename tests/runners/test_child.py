@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilekit.runners.child import Child, ChildEndedError, ChildSilentError
+from mobilekit.runners.child import Child, ChildEndedError, ChildSilentError, python
 
 START = "import os, sys, time, signal, ctypes\nrequests, replies = int(sys.argv[-5]), int(sys.argv[-4])\n"
 
@@ -24,7 +24,7 @@ def child(tmp_path: Path) -> Iterator[Callable[[str], Child]]:
 
     def start(code: str) -> Child:
         (tmp_path / "fake_child.py").write_text(START + code)
-        open_ones.append(Child("fake_child", [], {"PYTHONPATH": str(tmp_path)}))
+        open_ones.append(Child(python("fake_child"), {"PYTHONPATH": str(tmp_path)}))
         return open_ones[-1]
 
     yield start

@@ -1,4 +1,4 @@
-"""Measure: latency, load time and peak memory of one artifact, alone in a process of its own.
+"""Measure: latency, load time and peak memory of one artifact by itself; and whether a machine was too noisy for it.
 
 docs/benchmarking.md says how each figure is taken and what it does not say.
 """
@@ -8,19 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobilekit.bench.stats import summarize
+from mobilekit.bench.noise import disturbances
+from mobilekit.bench.together import Entry, Protocol, measure_together
 from mobilekit.bundle.manifest import Benchmark, Latency
-from mobilekit.runners import Array, Effort, Worker
-from mobilekit.runners import runner as runner_called
-from mobilekit.runners.registry import runner_for
-
-BUSY_PER_SECOND = 100
-
-
-def disturbed(benchmark: Benchmark) -> bool:
-    """Whether other programs kept the cores busy while this was timed; see docs/benchmarking.md for what that does."""
-    latency = benchmark.latency
-    return latency is not None and (latency.preemptions_per_second or 0) > BUSY_PER_SECOND
+from mobilekit.runners import Array, Effort
 
 
 def measure(
@@ -38,37 +29,19 @@ def measure(
     least, 10 s at most. A runtime that is not on this machine gives a Benchmark with a reason and no figures.
     Raises RunnerError when the runtime refuses, crashes or times out.
     """
-    chosen = runner_called(runner) if runner else runner_for(artifact)
-    reason = chosen.unavailable()
-    if reason is not None:
-        return Benchmark(executed=False, reason=reason, runner=chosen.name)
-    with Worker(chosen.name, artifact, threads=threads, timeout_s=timeout_s) as worker:
-        timing = worker.time(inputs, effort)
-        memory = worker.peak_memory_bytes()
-        load_ms = worker.load_ms
-    found = summarize(timing.nanoseconds)
-    latency = Latency(
-        n=found.n,
-        warmup=timing.warmup,
-        median_ms=found.median_ms,
-        p90_ms=found.p90_ms,
-        min_ms=found.min_ms,
-        iqr_ms=found.iqr_ms,
-        threads=threads,
-        preemptions_per_second=timing.preemptions / (sum(timing.nanoseconds) / 1e9)
-        if sum(timing.nanoseconds)
-        else None,
+    protocol = Protocol(threads=threads, effort=effort or Effort(), timeout_s=timeout_s)
+    (found,) = measure_together([Entry(artifact, tuple(inputs), runner)], None, protocol)
+    return found
+
+
+def disturbed(benchmark: Benchmark) -> bool:
+    """Whether the machine was too noisy while this was timed; docs/benchmarking.md says for what, and what it does."""
+    return benchmark.latency is not None and bool(disturbances_of(benchmark.latency))
+
+
+def disturbances_of(latency: Latency) -> list[str]:
+    """What was wrong with the machine meanwhile, in words."""
+    clock = latency.frequency_mhz
+    return disturbances(
+        latency.preemptions_per_second, latency.steal_share, (clock.low, clock.high) if clock is not None else None
     )
-    return Benchmark(executed=True, runner=chosen.name, latency=latency, load_ms=load_ms, peak_memory_bytes=memory)
-
-
-def compare_to_eager(eager: Benchmark, others: Sequence[Benchmark]) -> tuple[Benchmark, ...]:
-    """`others` with `ratio_to_eager`, median over eager's median. What was not executed stays as it is."""
-    return tuple(_with_ratio(one, eager) for one in others)
-
-
-def _with_ratio(one: Benchmark, eager: Benchmark) -> Benchmark:
-    if one.latency is None or eager.latency is None or eager.latency.median_ms <= 0:
-        return one
-    ratio = one.latency.median_ms / eager.latency.median_ms
-    return one.model_copy(update={"latency": one.latency.model_copy(update={"ratio_to_eager": ratio})})

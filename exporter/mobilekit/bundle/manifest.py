@@ -13,17 +13,56 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from mobilekit.bundle.measured import (
+    Benchmark,
+    Check,
+    ColdStart,
+    Count,
+    Fraction,
+    Instructions,
+    Interval,
+    Latency,
+    Metrics,
+    Verification,
+)
 from mobilekit.environment import Environment
 from mobilekit.spec.base import Spec
 from mobilekit.spec.preprocess import Preprocess
 from mobilekit.spec.stream import Streaming
 from mobilekit.spec.tensor import DType, TensorSpec
 
+__all__ = [
+    "ITEM_BYTES",
+    "SCHEMA_VERSION",
+    "Artifact",
+    "Benchmark",
+    "Calibration",
+    "Check",
+    "ColdStart",
+    "Count",
+    "Delegation",
+    "FileEntry",
+    "Fraction",
+    "GoldenOutput",
+    "GoldenSample",
+    "GoldenTensor",
+    "Instructions",
+    "Interval",
+    "Latency",
+    "Manifest",
+    "Metrics",
+    "ModelEntry",
+    "RelativePath",
+    "Sha256",
+    "StreamEntry",
+    "TestData",
+    "Timestamp",
+    "Verification",
+    "WholeForm",
+]
 SCHEMA_VERSION: Final = 1
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RelativePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$")]
-Count = Annotated[int, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
 ITEM_BYTES: dict[str, int] = {
     "float32": 4,
@@ -74,87 +113,6 @@ class Delegation(Spec):
     portable_nodes: Count = Field(description="graph nodes outside, run by slower kernels")
 
 
-class Metrics(Spec):
-    """An artifact's outputs against eager's, on the same real samples."""
-
-    samples: Count
-    top1: Fraction | None = Field(default=None, description="None when the samples carry no labels of this model")
-    top1_eager: Fraction | None = None
-    agreement: Fraction | None = Field(default=None, description="share of samples whose arg-max equals eager's")
-    sqnr_db: float | None = Field(
-        description="signal to quantization noise of the worst output; null: all equal; -200: some value is not finite"
-    )
-    max_abs_error: Annotated[float, Field(ge=0)] = Field(description="over the values that are finite in both")
-    nonfinite: Count = Field(default=0, description="output values that are NaN, or infinite on one side only")
-
-
-class Check(Spec):
-    """One figure held against a named threshold. `value` None: there is no difference at all (SQNR is infinite)."""
-
-    name: str
-    value: float | None
-    threshold: float
-    bound: Literal["at least", "at most"] = "at least"
-    passed: bool
-
-
-class Verification(Spec):
-    """What running the artifact showed. `metrics` and `checks` are present exactly when it was executed."""
-
-    executed: bool
-    reason: str | None = Field(default=None, description="why it was not executed here")
-    runner: str | None = None
-    metrics: Metrics | None = None
-    checks: tuple[Check, ...] = ()
-
-    @model_validator(mode="after")
-    def _never_a_tick_for_what_was_not_run(self) -> Self:
-        if self.executed != (self.metrics is not None) or (not self.executed and (self.checks or not self.reason)):
-            raise ValueError("an executed artifact has metrics; one that was not executed has a reason and no checks")
-        return self
-
-    @property
-    def passed(self) -> bool | None:
-        """True or False for what was held against thresholds, None for what was not."""
-        return all(check.passed for check in self.checks) if self.checks else None
-
-
-class Latency(Spec):
-    """Milliseconds per inference at batch 1, each runtime alone in its own process."""
-
-    n: Annotated[int, Field(ge=1)]
-    warmup: Count
-    median_ms: float
-    p90_ms: float
-    min_ms: float
-    iqr_ms: float
-    threads: Annotated[int, Field(ge=1)]
-    ratio_to_eager: float | None = Field(default=None, description="median over eager's median, same run")
-    preemptions_per_second: float | None = Field(
-        default=None,
-        description="how often other programs took a core away; above 100 the figures tell the machine's load",
-    )
-
-
-class Benchmark(Spec):
-    """Latency, load time and memory of one artifact."""
-
-    executed: bool
-    reason: str | None = None
-    runner: str | None = None
-    latency: Latency | None = None
-    load_ms: float | None = None
-    peak_memory_bytes: Count | None = Field(
-        default=None, description="peak resident memory above the level before loading"
-    )
-
-    @model_validator(mode="after")
-    def _figures_exactly_when_executed(self) -> Self:
-        if self.executed != (self.latency is not None) or (not self.executed and not self.reason):
-            raise ValueError("an executed benchmark has latency; one that was not executed has a reason")
-        return self
-
-
 class Artifact(FileEntry):
     """One lowered model file."""
 
@@ -170,6 +128,9 @@ class Artifact(FileEntry):
     inputs: tuple[TensorSpec, ...] = Field(description="names as this file has them, in order")
     outputs: tuple[TensorSpec, ...]
     delegation: Delegation | None = None
+    planned_memory_bytes: Count | None = Field(
+        default=None, description="activations outside delegates, for which an ExecuTorch program plans a place"
+    )
     verification: Verification | None = None
     benchmark: Benchmark | None = None
 

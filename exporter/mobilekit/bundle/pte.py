@@ -7,14 +7,16 @@ seen this way is a changed weight; that is what the hashes in bundle.json are fo
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import Field
 
+from mobilekit.bundle.contents import Call, Count, Delegate, OperatorCount, TensorInfo, Weight, counted
 from mobilekit.bundle.flatbuffer import Buffer, FlatBufferError, Table
+from mobilekit.bundle.xnnpack import XnnpackGraph, read_graph
 from mobilekit.errors import BundleError
 from mobilekit.spec.base import Spec
 
@@ -34,46 +36,7 @@ _DTYPES = {
     11: "bool",
 }
 _DTYPES |= {15: "bfloat16", 27: "uint16", 28: "uint32", 29: "uint64"}
-# The union XNodeUnion of executorch/backends/xnnpack/serialization/schema.fbs, in order, without the prefix XNN.
-# fmt: off
-_XNNPACK_NODES = (
-    "Add", "FullyConnected", "Softmax", "Sigmoid", "StaticTranspose", "Clamp", "Conv2d", "Div",
-    "StaticResizeBilinear2D", "StaticConstantPad", "AvgPooling2d", "Minimum", "DepthwiseConv2d", "MaxPooling2d",
-    "Multiply", "Subtract", "Floor", "Convert", "GlobalAvgPooling2d", "StaticReshape", "ArgMaxPooling2d",
-    "SquareRoot", "Ceiling", "Hardswish", "LeakyReLU", "Maximum", "Negate", "Square", "ELU", "Abs", "PReLU",
-    "Concatenate2", "Concatenate3", "Concatenate4", "StaticSlice", "ScaledDotProductAttention",
-    "BatchMatrixMultiply", "Concatenate5", "ConvTranspose2d", "ReciprocalSquareRoot", "Log", "Gelu", "Tanh", "Exp",
-    "Sin", "Copy", "Cos",
-)
-# fmt: on
-Count = Annotated[int, Field(ge=0)]
-
-
-class OperatorCount(Spec):
-    """An operator and how often it occurs."""
-
-    name: str
-    count: Count
-
-
-class TensorInfo(Spec):
-    """An input or output as a file declares it. A dimension that may vary is text: `batch`, `1..8`, `..8`, `?`."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...]
-
-
-class Delegate(Spec):
-    """One part of the program that a backend runs as a whole."""
-
-    backend: str
-    bytes: Count
-    nodes: tuple[OperatorCount, ...] = Field(default=(), description="inside it; known for XnnpackBackend only")
-
-    @property
-    def node_count(self) -> int:
-        return sum(node.count for node in self.nodes)
+_BITS = {"bool": 8, "unknown": 0}
 
 
 class PteSummary(Spec):
@@ -88,6 +51,8 @@ class PteSummary(Spec):
     operators: tuple[OperatorCount, ...] = Field(description="kernel calls outside delegates, the most frequent first")
     planned_memory_bytes: Count = Field(description="activations outside delegates")
     constant_bytes: Count = Field(description="weights and other data, of delegates too")
+    calls: tuple[Call, ...] = Field(description="kernels and delegates, in the order they run")
+    weights: tuple[Weight, ...] = Field(description="of kernels, and of delegates whose format is known")
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -104,12 +69,6 @@ class PteSummary(Spec):
         return sum(operator.count for operator in self.operators)
 
 
-def counted(names: Counter[str]) -> tuple[OperatorCount, ...]:
-    """A histogram, the most frequent first, equal counts by name."""
-    ordered = sorted(names.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(OperatorCount(name=name, count=count) for name, count in ordered)
-
-
 def read_pte(path: Path) -> PteSummary:
     """Read a program file. Raises BundleError when it is missing, truncated, damaged or something else."""
     try:
@@ -120,6 +79,11 @@ def read_pte(path: Path) -> PteSummary:
         return _summary(data)
     except FlatBufferError as error:
         raise BundleError(f"{path}: not a whole ExecuTorch program: {error}", hint="copy or export it again") from error
+
+
+def planned_memory(path: Path) -> int | None:
+    """What `read_pte` says of activations outside delegates; None for what is no .pte file. Raises BundleError."""
+    return read_pte(path).planned_memory_bytes if path.suffix == ".pte" else None
 
 
 @dataclass(frozen=True)
@@ -133,24 +97,45 @@ class _File:
 
 def _summary(data: bytes) -> PteSummary:
     file = _opened(data)
-    plans = list(file.program.tables(1))
+    plans = [_Plan(table) for table in file.program.tables(1)]
     if not plans:
         raise FlatBufferError("it has no methods")
-    operators: Counter[str] = Counter()
+    calls: list[Call] = []
+    delegates: list[Delegate] = []
+    weights: list[Weight] = []
     for plan in plans:
-        operators.update(_kernel_calls(plan))
+        mine = plan.calls(first_delegate=len(delegates))
+        calls += mine
+        weights += plan.weights(mine)
+        for backend, blob in _delegate_data(file, plan.table):
+            graph = read_graph(blob) if backend == "XnnpackBackend" else XnnpackGraph((), ())
+            weights += _prefixed(graph.weights, len(delegates))
+            delegates.append(
+                Delegate(
+                    backend=backend,
+                    bytes=len(blob),
+                    nodes=counted(Counter(graph.nodes)),
+                    weight_bytes=sum(weight.bytes for weight in graph.weights),
+                )
+            )
     return PteSummary(
         bytes=len(data),
         schema_version=file.program.number(0, "I"),
-        methods=tuple(plan.text(0) for plan in plans),
-        inputs=_tensors(plans[0], 3, "input"),
-        outputs=_tensors(plans[0], 4, "output"),
-        delegates=tuple(delegate for plan in plans for delegate in _delegates(file, plan)),
-        operators=counted(operators),
+        methods=tuple(plan.name for plan in plans),
+        inputs=plans[0].interface(3, "input"),
+        outputs=plans[0].interface(4, "output"),
+        delegates=tuple(delegates),
+        operators=counted(Counter(call.operator for call in calls if call.operator is not None)),
         # Entry 0 is reserved by the format.
-        planned_memory_bytes=sum(max(size, 0) for plan in plans for size in plan.numbers(8, "q")[1:]),
+        planned_memory_bytes=sum(max(size, 0) for plan in plans for size in plan.table.numbers(8, "q")[1:]),
         constant_bytes=_constant_bytes(file),
+        calls=tuple(calls),
+        weights=tuple(weights),
     )
+
+
+def _prefixed(weights: tuple[Weight, ...], delegate: int) -> list[Weight]:
+    return [weight.model_copy(update={"name": f"delegate {delegate}: {weight.name}"}) for weight in weights]
 
 
 def _opened(data: bytes) -> _File:
@@ -174,41 +159,104 @@ def _opened(data: bytes) -> _File:
     return _File(data, program, tuple(segments))
 
 
-def _kernel_calls(plan: Table) -> Counter[str]:
-    names = []
-    for operator in plan.tables(6):
-        name, overload = operator.text(0), operator.text(1)
-        names.append(f"{name}.{overload}" if overload else name)
-    calls: Counter[str] = Counter()
-    delegates = sum(1 for _ in plan.tables(7))
-    for chain in plan.tables(5):
-        for instruction in chain.tables(2):
-            kind, call = instruction.number(0, "B"), instruction.table(1)
-            if kind in (_KERNEL_CALL, _DELEGATE_CALL):
+@dataclass(frozen=True)
+class _Value:
+    """A tensor among a plan's values; `constant` when the file holds its content."""
+
+    info: TensorInfo
+    constant: bool
+
+
+class _Plan:
+    """One method: its values are read once, however many instructions use them."""
+
+    def __init__(self, table: Table) -> None:
+        self.table, self.name = table, table.text(0)
+        self._values = list(table.tables(2))
+        self._read: dict[int, _Value | None] = {}
+
+    def calls(self, first_delegate: int) -> list[Call]:
+        names = []
+        for operator in self.table.tables(6):
+            name, overload = operator.text(0), operator.text(1)
+            names.append(f"{name}.{overload}" if overload else name)
+        delegates = sum(1 for _ in self.table.tables(7))
+        found = []
+        for place, chain in enumerate(self.table.tables(5)):
+            for number, instruction in enumerate(chain.tables(2)):
+                kind, call = instruction.number(0, "B"), instruction.table(1)
+                if kind not in (_KERNEL_CALL, _DELEGATE_CALL):
+                    continue
                 index = call.number(0, "i") if call else -1
                 if not 0 <= index < (len(names) if kind == _KERNEL_CALL else delegates):
                     raise FlatBufferError(f"an instruction calls entry {index}, which is not there")
-                if kind == _KERNEL_CALL:
-                    calls[names[index]] += 1
-    return calls
+                kernel = kind == _KERNEL_CALL
+                found.append(
+                    Call(
+                        method=self.name,
+                        chain=place,
+                        instruction=number,
+                        operator=names[index] if kernel else None,
+                        delegate=None if kernel else first_delegate + index,
+                        tensors=self._arguments(call) if kernel and call else (),
+                    )
+                )
+        return found
+
+    def _arguments(self, call: Table) -> tuple[TensorInfo, ...]:
+        once = dict.fromkeys(index for index in call.numbers(1, "i") if 0 <= index < len(self._values))
+        found = (self._tensor(index) for index in once)
+        return tuple(value.info for value in found if value is not None)
+
+    def weights(self, calls: list[Call]) -> list[Weight]:
+        """Constants outside delegates, each once, under the first kernel that takes them."""
+        users: dict[str, str] = {}
+        for call in calls:
+            for tensor in call.tensors:
+                users.setdefault(tensor.name, call.operator or "")
+        known = (value for value in self._read.values() if value is not None and value.constant)
+        return [_weight(value.info, users.get(value.info.name, "")) for value in known]
+
+    def interface(self, slot: int, prefix: str) -> tuple[TensorInfo, ...]:
+        """Inputs or outputs of the method."""
+        indices = self.table.numbers(slot, "i")
+        infos = []
+        for position, index in enumerate(indices):
+            if not 0 <= index < len(self._values):
+                raise FlatBufferError(f"{prefix} {position} is value {index}, which is not there")
+            name = prefix if len(indices) == 1 else f"{prefix}{position}"
+            value = self._tensor(index)
+            info = value.info if value else TensorInfo(name=name, dtype="not a tensor", shape=())
+            infos.append(info.model_copy(update={"name": name}))
+        return tuple(infos)
+
+    def _tensor(self, index: int) -> _Value | None:
+        """None for a value that is not a tensor."""
+        if index not in self._read:
+            value = self._values[index]
+            tensor = value.table(1)
+            is_tensor = value.number(0, "B") == _TENSOR and tensor is not None
+            self._read[index] = _value(tensor, f"value {index}") if is_tensor and tensor else None
+        return self._read[index]
 
 
-def _tensors(plan: Table, slot: int, prefix: str) -> tuple[TensorInfo, ...]:
-    values = list(plan.tables(2))
-    indices = plan.numbers(slot, "i")
-    infos = []
-    for position, index in enumerate(indices):
-        if not 0 <= index < len(values):
-            raise FlatBufferError(f"{prefix} {position} is value {index}, which is not there")
-        name = prefix if len(indices) == 1 else f"{prefix}{position}"
-        tensor = values[index].table(1)
-        if values[index].number(0, "B") != _TENSOR or tensor is None:
-            infos.append(TensorInfo(name=name, dtype="not a tensor", shape=()))
-            continue
-        code, sizes, dynamism = tensor.number(0, "b"), tensor.numbers(2, "i"), tensor.number(8, "b")
-        shape = tuple(_dimension(size, dynamism) for size in sizes)
-        infos.append(TensorInfo(name=name, dtype=_DTYPES.get(code, f"type {code}"), shape=shape))
-    return tuple(infos)
+def _value(tensor: Table, name: str) -> _Value:
+    code, sizes, dynamism = tensor.number(0, "b"), tensor.numbers(2, "i"), tensor.number(8, "b")
+    extra = tensor.table(9)
+    info = TensorInfo(
+        name=(extra.text(1) if extra else "") or name,
+        dtype=_DTYPES.get(code, f"type {code}"),
+        shape=tuple(_dimension(size, dynamism) for size in sizes),
+    )
+    # Planned memory means that it is computed; entry 0 of the constants stands for none.
+    return _Value(info, constant=tensor.number(5, "I") != 0 and tensor.table(6) is None)
+
+
+def _weight(info: TensorInfo, operator: str) -> Weight:
+    shape = tuple(max(0, size) for size in info.shape if isinstance(size, int))
+    digits = "".join(char for char in info.dtype if char.isdigit())
+    bits = int(digits) if digits and not info.dtype.startswith("type") else _BITS.get(info.dtype, 0)
+    return Weight(name=info.name, dtype=info.dtype, shape=shape, bytes=math.prod(shape) * bits // 8, operator=operator)
 
 
 def _dimension(size: int, dynamism: int) -> int | str:
@@ -218,7 +266,8 @@ def _dimension(size: int, dynamism: int) -> int | str:
     return f"..{size}" if dynamism == 1 else "?"
 
 
-def _delegates(file: _File, plan: Table) -> list[Delegate]:
+def _delegate_data(file: _File, plan: Table) -> list[tuple[str, bytes]]:
+    """The backend and the bytes of each delegate."""
     inline = list(file.program.tables(3))
     found = []
     for index, delegate in enumerate(plan.tables(7)):
@@ -227,29 +276,12 @@ def _delegates(file: _File, plan: Table) -> list[Delegate]:
         place = reference.number(1, "I") if reference else 0
         if location == _SEGMENT and place < len(file.segments):
             start, size = file.segments[place]
-            blob = file.data[start : start + size]
+            found.append((backend, file.data[start : start + size]))
         elif location == _INLINE and place < len(inline):
-            blob = inline[place].blob(0)
+            found.append((backend, inline[place].blob(0)))
         else:
             raise FlatBufferError(f"the data of delegate {index} is not there")
-        nodes = _xnnpack_nodes(blob) if backend == "XnnpackBackend" else ()
-        found.append(Delegate(backend=backend, bytes=len(blob), nodes=nodes))
     return found
-
-
-def _xnnpack_nodes(blob: bytes) -> tuple[OperatorCount, ...]:
-    """Nodes of XNNPACK's own graph: a header (magic XH00, its offsets at bytes 10 and 14), then a FlatBuffer."""
-    start, size = 0, len(blob)
-    if blob[4:8] == b"XH00":
-        start, size = int.from_bytes(blob[10:14], "little"), int.from_bytes(blob[14:18], "little")
-    graph = Buffer(blob, start, start + size)
-    if graph.identifier() not in (b"XN00", b"XN01"):
-        raise FlatBufferError("the data of an XNNPACK delegate is not XNNPACK's")
-    names: Counter[str] = Counter()
-    for node in graph.root().tables(1):
-        kind = node.number(0, "B")
-        names[_XNNPACK_NODES[kind - 1] if 0 < kind <= len(_XNNPACK_NODES) else f"node type {kind}"] += 1
-    return counted(names)
 
 
 def _constant_bytes(file: _File) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import mobilekit
-from mobilekit.cli import bench, demo, doctor, export, inspect, listing, publish, train, verify
+from mobilekit.cli import bench, demo, doctor, export, gate, inspect, listing, publish, report, train, verify
 
 EPILOG = """\b
 Start with:
@@ -18,8 +18,9 @@ Start with:
 
 \b
 Exit codes (docs/exit-codes.md):
-  0 success    1 a check failed    2 usage or data    4 model    5 set-up
-  6 bundle     7 runtime           70 fault of mobilekit         130 Ctrl-C
+  0 success    1 a check failed, a regression    2 usage or data
+  3 inconclusive (gate)    4 model    5 set-up    6 bundle    7 runtime
+  70 fault of mobilekit    130 Ctrl-C
 """
 
 app = typer.Typer(
@@ -37,7 +38,9 @@ app.command("train", short_help="Train a model; leaves a run.")(train.command)
 app.command("export", short_help="Make a bundle of a model: lower, verify, measure.")(export.command)
 app.command("verify", short_help="Check a bundle, and run it against eager.")(verify.command)
 app.command("bench", short_help="Latency, load time and memory of a bundle.")(bench.command)
+app.command("gate", short_help="A candidate against its baseline, for CI.")(gate.command)
 app.command("inspect", short_help="What is inside an artifact or a bundle.")(inspect.command)
+app.command("report", short_help="A bundle as one HTML page, or as Markdown.")(report.command)
 app.command("publish", short_help="Put a run's weights into its model's folder.")(publish.command)
 app.command("doctor", short_help="What works on this machine.")(doctor.command)
 app.command("list", short_help="Models, targets, schemes, runners, datasets.")(listing.command)

@@ -79,6 +79,16 @@ ThreadsOption = Annotated[
         show_default=False,
     ),
 ]
+RunnerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--runner",
+        metavar="NAME",
+        help="What runs the artifacts that it takes, for example native or arm64 (`mobilekit list runners`). "
+        "Default: the usual runner of each.",
+        show_default=False,
+    ),
+]
 CalibrationOption = Annotated[
     int | None,
     typer.Option(

@@ -33,7 +33,7 @@ def show_bundle(bundle: Bundle, *, as_json: bool) -> None:
         return
     place = quoted(bundle.path)
     typer.echo(f"\nbundle: {bundle.path}")
-    typer.echo(f"report: {bundle.path / 'report.md'}, everything that was measured, with its evidence")
+    typer.echo(f"report: {bundle.path / 'report.html'}, everything that was measured, with its evidence")
     typer.echo("next:")
     typer.echo(f"  mobilekit verify {place}")
     typer.echo("      runs every artifact again, for example on another machine")

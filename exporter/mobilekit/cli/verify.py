@@ -12,6 +12,7 @@ from mobilekit.cli.options import (
     Corrupt,
     CorruptOption,
     JsonOption,
+    RunnerOption,
     SeedOption,
     TestOption,
     ThreadsOption,
@@ -37,6 +38,17 @@ def command(
     seed: SeedOption = None,
     corrupt: CorruptOption = Corrupt.refuse,
     threads: ThreadsOption = None,
+    runner: RunnerOption = None,
+    cpu: Annotated[
+        str | None,
+        typer.Option(
+            "--cpu",
+            metavar="CPU",
+            help="The Arm core that --runner arm64 emulates: cortex-a53, cortex-a76 or max. Default: cortex-a76, or "
+            "this machine where it is Arm.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a bundle's hashes, and run its artifacts against eager, here and now.
@@ -48,16 +60,24 @@ def command(
     Examples:
       mobilekit verify bundles/digits_cnn
       mobilekit verify bundles/digits_cnn --data imagefolder:photos --json
+      mobilekit verify bundles/digits_cnn --runner arm64 --cpu cortex-a53
     """
     from mobilekit.bundle import Bundle
     from mobilekit.pipeline import verify_bundle
 
     if data is None and (test_samples is not None or seed is not None):
         raise UsageError("--test-samples and --seed choose samples of --data, which was not given")
+    if cpu is not None and runner != "arm64":
+        raise UsageError("--cpu chooses what --runner arm64 emulates, which was not asked for")
     chosen = data_of(None, data, None, test_samples, seed) if data else None
     with ScreenProgress() as progress:
         manifest = verify_bundle(
-            Bundle.load(bundle), data=chosen, corrupt=corrupt.value, threads=threads, progress=progress
+            Bundle.load(bundle),
+            data=chosen,
+            corrupt=corrupt.value,
+            threads=threads,
+            runner=f"{runner}:{cpu}" if cpu else runner,
+            progress=progress,
         )
     show(manifest, as_json=as_json)
     fail_on_checks(manifest)

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mobilekit import files
+from mobilekit.bundle.contents import TensorInfo
 from mobilekit.bundle.manifest import Manifest
-from mobilekit.bundle.pte import TensorInfo, read_pte
+from mobilekit.bundle.pte import read_pte
 from mobilekit.bundle.store import MANIFEST_FILE, Bundle
 from mobilekit.errors import BundleError, UsageError
+from mobilekit.inspection.causes import fallbacks
 from mobilekit.inspection.mlpackage import inspect_mlpackage
 from mobilekit.inspection.onnx import inspect_onnx
 from mobilekit.inspection.pt2 import inspect_pt2
@@ -48,10 +50,13 @@ def inspect_pte(path: Path) -> Inspection:
         inputs=summary.inputs,
         outputs=summary.outputs,
         operators=summary.operators,
+        weights=summary.weights,
         details=PteDetails(
             methods=summary.methods,
             backends=summary.backends,
             delegates=summary.delegates,
+            calls=summary.calls,
+            fallbacks=fallbacks(summary.calls, summary.backends),
             planned_memory_bytes=summary.planned_memory_bytes,
             constant_bytes=summary.constant_bytes,
         ),

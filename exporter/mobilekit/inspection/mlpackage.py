@@ -6,11 +6,13 @@ Field numbers are those of coremltools' mlmodel/format/Model.proto, FeatureTypes
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from mobilekit import files
-from mobilekit.bundle.pte import TensorInfo, counted
+from mobilekit.bundle.contents import TensorInfo, Weight, counted
 from mobilekit.errors import BundleError
 from mobilekit.inspection import protobuf
 from mobilekit.inspection.protobuf import ProtobufError
@@ -18,6 +20,13 @@ from mobilekit.inspection.summary import CoreMLDetails, Inspection
 
 _IOS = {4: "13", 5: "14", 6: "15", 7: "16", 8: "17", 9: "18", 10: "26"}
 _ARRAY_DTYPES = {65568: "float32", 65600: "float64", 131104: "int32", 131080: "int8", 65552: "float16"}
+_MIL_DTYPES = {
+    1: ("bool", 8), 10: ("float16", 16), 11: ("float32", 32), 12: ("float64", 64), 13: ("bfloat16", 16),
+    21: ("int8", 8), 22: ("int16", 16), 23: ("int32", 32), 24: ("int64", 64), 25: ("int4", 4), 31: ("uint8", 8),
+    32: ("uint16", 16), 33: ("uint32", 32), 35: ("uint4", 4), 36: ("uint2", 2), 37: ("uint1", 1), 38: ("uint6", 6),
+    39: ("uint3", 3),
+}  # fmt: skip
+_LONGEST_WAY = 8
 _ML_PROGRAM = 502
 _OTHER_TYPES = {200: "pipelineClassifier", 201: "pipelineRegressor", 202: "pipeline", 500: "neuralNetwork"}
 _OTHER_TYPES |= {303: "neuralNetworkRegressor", 403: "neuralNetworkClassifier"}
@@ -31,13 +40,14 @@ def inspect_mlpackage(path: Path) -> Inspection:
         version = protobuf.integer(model, 1)
         if version == 0:
             raise ProtobufError("it has no specification version")
-        description = protobuf.message(model, 2)
+        description, program = protobuf.message(model, 2), protobuf.message(model, _ML_PROGRAM)
         return Inspection(
             path=str(path),
             bytes=files.size(path),
             inputs=tuple(_feature(feature) for feature in protobuf.messages(description, 1)),
             outputs=tuple(_feature(feature) for feature in protobuf.messages(description, 10)),
-            operators=counted(_operators(protobuf.message(model, _ML_PROGRAM))),
+            operators=counted(_operators(program)),
+            weights=tuple(_weights(program)),
             details=CoreMLDetails(
                 specification_version=version,
                 minimum_ios=_IOS.get(version),
@@ -106,15 +116,51 @@ def _range(low: int, high: int) -> int | str:
     return f"{low}..{high}" if high > 0 else f"{low}.."
 
 
-def _operators(program: memoryview) -> Counter[str]:
-    """MIL operations of all functions, without constants; nested blocks (cond, while_loop) are counted as one."""
-    found: Counter[str] = Counter()
+def _operations(program: memoryview) -> Iterator[memoryview]:
+    """MIL operations of all functions; those of nested blocks (cond, while_loop) are left inside their operation."""
     for function in protobuf.messages(program, 2):
         for specialization in protobuf.messages(protobuf.message(function, 2), 3):
-            for operation in protobuf.messages(protobuf.message(specialization, 2), 3):
-                found[protobuf.text(operation, 1)] += 1
+            yield from protobuf.messages(protobuf.message(specialization, 2), 3)
+
+
+def _operators(program: memoryview) -> Counter[str]:
+    """How often each operation occurs, without constants."""
+    found = Counter(protobuf.text(operation, 1) for operation in _operations(program))
     del found["const"]
     return found
+
+
+def _weights(program: memoryview) -> Iterator[Weight]:
+    """Constants that lie in the weight file, each under the operation that it ends up in."""
+    users: dict[str, tuple[str, str]] = {}
+    stored = []
+    for operation in _operations(program):
+        kind = protobuf.text(operation, 1)
+        output = protobuf.message(operation, 3)
+        for entry in protobuf.messages(operation, 2):
+            for binding in protobuf.messages(protobuf.message(entry, 2), 1):
+                users.setdefault(protobuf.text(binding, 1), (kind, protobuf.text(output, 1)))
+        for entry in protobuf.messages(operation, 5):
+            value = protobuf.message(entry, 2)
+            if len(protobuf.message(value, 5)):
+                # A constexpr operation holds its weight itself, a const is handed on.
+                stored.append((protobuf.text(output, 1), protobuf.message(protobuf.message(value, 2), 1)))
+    for name, tensor in stored:
+        dtype, bits = _MIL_DTYPES.get(protobuf.integer(tensor, 1), ("unknown", 0))
+        sizes = (protobuf.integer(protobuf.message(one, 1), 1) for one in protobuf.messages(tensor, 3))
+        shape = tuple(max(0, size) for size in sizes)
+        size = (math.prod(shape) * bits + 7) // 8
+        yield Weight(name=name, dtype=dtype, shape=shape, bytes=size, operator=_user(users, name))
+
+
+def _user(users: dict[str, tuple[str, str]], name: str) -> str:
+    """The kind of operation that takes `name`, through those that only unpack or convert it."""
+    kind, output = users.get(name, ("", ""))
+    for _ in range(_LONGEST_WAY):
+        if output not in users or not kind.startswith(("constexpr_", "dequantize", "quantize", "cast")):
+            break
+        kind, output = users[output]
+    return kind
 
 
 def _model_type(model: memoryview) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilekit import files
-from mobilekit.bundle.pte import TensorInfo, counted
+from mobilekit.bundle.contents import TensorInfo, Weight, counted
 from mobilekit.errors import BundleError
 from mobilekit.inspection.summary import Inspection, OnnxDetails
 from mobilekit.quiet import quiet
@@ -17,10 +17,24 @@ from mobilekit.quiet import quiet
 if TYPE_CHECKING:
     import onnx
 
+# What stands between a stored weight and the operator it is for.
+_ON_THE_WAY = frozenset({"DequantizeLinear", "QuantizeLinear", "Cast", "Transpose", "Reshape", "Identity"})
+_LONGEST_WAY = 8
+
 
 def inspect_onnx(path: Path) -> Inspection:
     """Raises BundleError when the file is damaged, is something else, or a file with its weights is missing."""
     model = _load(path)
+    try:
+        return _inspection(path, model)
+    # Names are bytes where they are not UTF-8, or hold a NUL; sizes are anything.
+    except (ValueError, TypeError, OverflowError) as error:
+        raise BundleError(
+            f"{path}: not a whole ONNX model: its names or sizes are damaged", hint="copy or export it again"
+        ) from error
+
+
+def _inspection(path: Path, model: onnx.ModelProto) -> Inspection:
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
     external = tuple(sorted(_external_files(graph.initializer)))
@@ -36,6 +50,7 @@ def inspect_onnx(path: Path) -> Inspection:
         inputs=tuple(_tensor(value) for value in graph.input if value.name not in weights),
         outputs=tuple(_tensor(value) for value in graph.output),
         operators=counted(Counter(_operator(node) for node in graph.node)),
+        weights=tuple(_weights(graph)),
         details=OnnxDetails(
             ir_version=model.ir_version,
             opsets={entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
@@ -109,3 +124,30 @@ def _external_files(initializers: Iterable[Any]) -> set[str]:
 
     external = [tensor for tensor in initializers if tensor.data_location == onnx.TensorProto.EXTERNAL]
     return {entry.value for tensor in external for entry in tensor.external_data if entry.key == "location"}
+
+
+def _weights(graph: Any) -> Iterator[Weight]:
+    """Initializers, each under the operator that it ends up in."""
+    users: dict[str, Any] = {}
+    for node in graph.node:
+        for name in node.input:
+            users.setdefault(name, node)
+    for tensor in graph.initializer:
+        shape = tuple(max(0, size) for size in tensor.dims)
+        yield Weight(
+            name=tensor.name,
+            dtype=_dtype(tensor.data_type),
+            shape=shape,
+            bytes=(math.prod(shape) * _bits(tensor.data_type) + 7) // 8,
+            operator=_user(users, tensor.name),
+        )
+
+
+def _user(users: dict[str, Any], name: str) -> str:
+    node = users.get(name)
+    for _ in range(_LONGEST_WAY):
+        following = users.get(node.output[0]) if node is not None and node.output else None
+        if node is None or node.op_type not in _ON_THE_WAY or following is None:
+            break
+        node = following
+    return _operator(node) if node is not None else ""

@@ -9,11 +9,12 @@ import json
 import math
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mobilekit import files
-from mobilekit.bundle.pte import TensorInfo, counted
+from mobilekit.bundle.contents import TensorInfo, Weight, counted
 from mobilekit.errors import BundleError
 from mobilekit.inspection.summary import Inspection, Pt2Details
 
@@ -71,6 +72,7 @@ def _inspection(path: Path, model: dict[str, Any], weights: dict[str, Any]) -> I
         inputs=_tensors(graph, signature["input_specs"], "user_input", ranges),
         outputs=_tensors(graph, signature["output_specs"], "user_output", ranges),
         operators=counted(Counter(_operator(node["target"]) for node in graph["nodes"])),
+        weights=tuple(_weights(graph["nodes"], signature["input_specs"], weights)),
         details=Pt2Details(
             torch_version=str(model.get("torch_version", "unknown")),
             parameters=sum(_values(entry) for entry in weights.values() if entry["is_param"]),
@@ -128,3 +130,29 @@ def _weight_bytes(weights: dict[str, Any]) -> dict[str, int]:
         name, width = _dtype(entry["tensor_meta"]["dtype"])
         found[name] += width * _values(entry)
     return dict(found.most_common())
+
+
+def _weights(nodes: list[dict[str, Any]], specs: list[dict[str, Any]], weights: dict[str, Any]) -> Iterator[Weight]:
+    """Each stored payload once, under the first operator that takes it."""
+    users: dict[str, str] = {}
+    for node in nodes:
+        for entry in node["inputs"]:
+            name = (entry["arg"].get("as_tensor") or {}).get("name")
+            users.setdefault(str(name), _operator(node["target"]))
+    arguments: dict[str, str] = {}
+    for spec in specs:
+        for kind in ("parameter", "buffer"):
+            if kind in spec:
+                arguments[spec[kind][f"{kind}_name"]] = spec[kind]["arg"]["name"]
+    seen: set[str] = set()
+    for name, entry in weights.items():
+        if entry["path_name"] not in seen:
+            seen.add(entry["path_name"])
+            dtype, width = _dtype(entry["tensor_meta"]["dtype"])
+            yield Weight(
+                name=str(name),
+                dtype=dtype,
+                shape=tuple(max(0, int(size["as_int"])) for size in entry["tensor_meta"]["sizes"]),
+                bytes=max(0, width * _values(entry)),
+                operator=users.get(arguments.get(name, name), ""),
+            )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mobilekit.bundle.pte import Count, Delegate, OperatorCount, TensorInfo
+from mobilekit.bundle.contents import Call, Count, Delegate, OperatorCount, TensorInfo, Weight
+from mobilekit.inspection.causes import Fallback
+from mobilekit.inspection.costs import Profile
 from mobilekit.spec.base import Spec
 
 
@@ -20,6 +23,8 @@ class PteDetails(Spec):
     delegates: tuple[Delegate, ...]
     planned_memory_bytes: Count = Field(description="activations outside delegates")
     constant_bytes: Count = Field(description="weights and other data, of delegates too")
+    calls: tuple[Call, ...] = Field(description="kernels and delegates, in the order they run")
+    fallbacks: tuple[Fallback, ...] = Field(description="what runs outside delegates, and why")
 
 
 class OnnxDetails(Spec):
@@ -91,7 +96,9 @@ class Inspection(Spec):
     operators: tuple[OperatorCount, ...] = Field(
         description="of a .pte: the kernel calls outside delegates; else of the whole graph. The most frequent first."
     )
+    weights: tuple[Weight, ...] = Field(default=(), description="constants of the graph; none for a bundle")
     details: Details
+    profile: Profile | None = Field(default=None, description="of a .pte, where it was measured")
 
     @property
     def kind(self) -> str:
@@ -181,10 +188,33 @@ def _pte_lines(details: PteDetails) -> Iterator[tuple[str, str]]:
     yield "delegates", str(len(details.delegates))
     for index, delegate in enumerate(details.delegates):
         inside = f": {histogram(delegate.nodes)}" if delegate.nodes else ""
-        yield f"delegate {index}", f"{delegate.backend}, {size_text(delegate.bytes)}{inside}"
+        weights = f" and {size_text(delegate.weight_bytes)} of weights" if delegate.weight_bytes else ""
+        yield f"delegate {index}", f"{delegate.backend}, {size_text(delegate.bytes)}{weights}{inside}"
     yield "planned memory", f"{size_text(details.planned_memory_bytes)}, outside delegates"
     yield "constants", size_text(details.constant_bytes)
 
 
 def _by_dtype(weights: dict[str, int]) -> str:
     return ", ".join(f"{dtype} {size_text(count)}" for dtype, count in weights.items()) or "none"
+
+
+def bytes_by_operator(weights: tuple[Weight, ...]) -> dict[str, int]:
+    """Bytes of weights by the kind of operator that they go into, the largest first."""
+    return _by(weights, lambda weight: weight.operator or "(no operator)")
+
+
+def bytes_by_dtype(weights: tuple[Weight, ...]) -> dict[str, int]:
+    """Bytes of weights by dtype, the largest first."""
+    return _by(weights, lambda weight: weight.dtype)
+
+
+def largest(weights: tuple[Weight, ...], count: int) -> tuple[Weight, ...]:
+    """The `count` largest, the largest first, equal ones by name."""
+    return tuple(sorted(weights, key=lambda weight: (-weight.bytes, weight.name))[:count])
+
+
+def _by(weights: tuple[Weight, ...], key: Callable[[Weight], str]) -> dict[str, int]:
+    sums: Counter[str] = Counter()
+    for weight in weights:
+        sums[key(weight)] += weight.bytes
+    return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mobilekit.bundle import Bundle
 from mobilekit.bundle.manifest import Artifact, Manifest, ModelEntry, StreamEntry
+from mobilekit.bundle.pte import planned_memory
 from mobilekit.bundle.write import entry_for, utc_now, write_labels, write_manifest
 from mobilekit.capture import Captured, capture, captured_program
 from mobilekit.data import Dataset
@@ -19,9 +20,10 @@ from mobilekit.files import sha256, staged_folder
 from mobilekit.lower import Target, check_schemes
 from mobilekit.lower.rewrite import without_traces
 from mobilekit.model import ModelSource
+from mobilekit.pipeline.benching import bench_all
 from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES, NO_DATA, Evidence, find, gather
 from mobilekit.pipeline.golden import write_golden
-from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, bench_all, threads_for, verify_all
+from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, threads_for, verify_all
 from mobilekit.pipeline.start import load_torch
 from mobilekit.pipeline.storage import storing
 from mobilekit.pipeline.streaming import (
@@ -191,6 +193,7 @@ class _Export:
             inputs=lowered.inputs,
             outputs=lowered.outputs,
             delegation=lowered.delegation,
+            planned_memory_bytes=planned_memory(self.folder / file),
         )
 
     def _measure(
@@ -211,7 +214,7 @@ class _Export:
         if not self.options.bench:
             return verified
         timed = self.feed.first(samples[0]) if self.feed else samples[0]
-        return bench_all(self.folder, verified, timed, threads=self.threads, progress=self.progress)
+        return bench_all(self.folder, verified, timed, threads=(self.threads,), progress=self.progress)
 
     def _finish(
         self, captured: Captured, evidence: Evidence, artifacts: tuple[Artifact, ...], stream: StreamEntry | None

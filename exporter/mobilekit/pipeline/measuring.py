@@ -1,19 +1,18 @@
-"""Measuring a bundle's artifacts: each in its own runtime and process, against the eager reference beside them."""
+"""Verifying a bundle's artifacts: each in its own runtime and process, against the eager reference beside them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mobilekit.bench import compare_to_eager, measure
 from mobilekit.bundle.manifest import Artifact, Check, StreamEntry, Verification
 from mobilekit.environment import suitable_cores
 from mobilekit.errors import BundleError
 from mobilekit.pipeline.streaming import feed_of
-from mobilekit.progress import SILENT, Progress
+from mobilekit.progress import SILENT, Progress, Task
 from mobilekit.quantize import scheme
-from mobilekit.runners import Array, Effort, Feed, Worker
+from mobilekit.runners import Array, Feed, Worker
 from mobilekit.runners.registry import runner_for
 from mobilekit.spec import TensorSpec
 from mobilekit.verify import compare, verify_artifact, verify_dynamic, verify_stream
@@ -46,6 +45,7 @@ def verify_all(
     judged: bool,
     threads: int,
     stream: StreamEntry | None = None,
+    runner: str | None = None,
     progress: Progress = SILENT,
 ) -> tuple[tuple[Artifact, ...], Outputs]:
     """The artifacts with what running them on `samples` showed, and the outputs of those that ran.
@@ -54,7 +54,8 @@ def verify_all(
     form's program; their outputs are those of all calls, (calls, *shape).
 
     `judged` false (random weights or input): accuracy means nothing, so int8 is shown and not judged; float must
-    still agree with eager, and a dynamic batch with single samples. Raises RunnerError.
+    still agree with eager, and a dynamic batch with single samples. `runner` runs what it takes of the artifacts, and
+    their usual runners the others. Raises RunnerError.
     """
     eager = eager_of(artifacts)
     with (
@@ -70,7 +71,9 @@ def verify_all(
             verification = Verification(executed=True, runner=EAGER, metrics=found.metrics)
         else:
             with progress.task(f"verifying {artifact.target} {artifact.scheme}") as task:
-                verification, answers = _verify(folder, artifact, samples, reference, labels, judged, threads, feed)
+                verification, answers = _verify(
+                    folder, artifact, samples, reference, labels, judged, threads, feed, runner, task
+                )
                 if verification.executed:
                     outputs[artifact.target, artifact.scheme] = answers
                 else:
@@ -88,9 +91,11 @@ def _verify(
     judged: bool,
     threads: int,
     feed: Feed | None,
+    runner: str | None,
+    task: Task,
 ) -> tuple[Verification, list[tuple[Array, ...]]]:
     path, name = folder / artifact.file, artifact.scheme
-    chosen = runner_for(path)
+    chosen = runner_for(path, runner)
     reason = chosen.unavailable()
     if reason is not None:
         return Verification(executed=False, reason=reason, runner=chosen.name), []
@@ -103,33 +108,25 @@ def _verify(
             )
         else:
             found, answers = verify_artifact(
-                path, samples, reference, scheme=name, labels=labels, meaningful=judged, worker=worker
+                path,
+                _told(samples, task),
+                reference,
+                scheme=name,
+                runner=chosen.name,
+                labels=labels,
+                meaningful=judged,
+                worker=worker,
             )
-            dynamic = verify_dynamic(path, samples, inputs=artifact.inputs, scheme=name, worker=worker)
+            dynamic = verify_dynamic(
+                path, samples, inputs=artifact.inputs, scheme=name, runner=chosen.name, worker=worker
+            )
     judged = judged or not scheme(name).calibrated
     kept = [check for check in found.checks if judged or check.name in _ALWAYS_MEANT]
     return found.model_copy(update={"checks": (*kept, *dynamic)}), answers
 
 
-def bench_all(
-    folder: Path,
-    artifacts: Sequence[Artifact],
-    sample: tuple[Array, ...],
-    *,
-    threads: int,
-    effort: Effort | None = None,
-    progress: Progress = SILENT,
-) -> tuple[Artifact, ...]:
-    """The artifacts with latency, load time and memory on `sample`, and the ratio to eager. Raises RunnerError."""
-    eager = eager_of(artifacts)
-    benchmarks = []
-    with progress.task("measuring latency", total=len(artifacts)) as task:
-        for artifact in artifacts:
-            task.say(f"{artifact.target} {artifact.scheme}")
-            benchmarks.append(measure(folder / artifact.file, sample, threads=threads, effort=effort))
-            task.advance()
-        task.say("")
-    against = compare_to_eager(benchmarks[artifacts.index(eager)], benchmarks)
-    return tuple(
-        artifact.model_copy(update={"benchmark": one}) for artifact, one in zip(artifacts, against, strict=True)
-    )
+def _told(samples: Inputs, task: Task) -> Iterator[tuple[Array, ...]]:
+    """The samples as they are taken, and how many of them were."""
+    for number, sample in enumerate(samples, 1):
+        yield sample
+        task.say(f"{number} of {len(samples)}" if number < len(samples) else "")

@@ -6,18 +6,22 @@ table would say little without accuracy, keeps the bundle's and says that they a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mobilekit.bench import counter
 from mobilekit.bundle import Bundle
 from mobilekit.bundle.manifest import Manifest, TestData
 from mobilekit.data import generated, materialize, open_dataset, subset
 from mobilekit.data.samples import Corrupt
 from mobilekit.environment import describe
 from mobilekit.errors import BundleError, DataError, DownloadError, UnknownName
-from mobilekit.pipeline.measuring import Inputs, bench_all, threads_for, verify_all
+from mobilekit.pipeline.benching import BenchOptions, bench_all
+from mobilekit.pipeline.measuring import Inputs, threads_for, verify_all
+from mobilekit.pipeline.running import make_ready, with_instructions
 from mobilekit.pipeline.streaming import feed_of
 from mobilekit.progress import SILENT, Progress
-from mobilekit.runners import Effort
+from mobilekit.runners import Array
 from mobilekit.spec import DataSpec
 
 
@@ -34,12 +38,15 @@ def verify_bundle(
     data: DataSpec | None = None,
     corrupt: Corrupt = "refuse",
     threads: int | None = None,
+    runner: str | None = None,
     progress: Progress = SILENT,
 ) -> Manifest:
     """Run every artifact on the data that the bundle was measured on, or on `data`, and hold it against eager.
 
-    Where that data is not at hand, the bundle's golden samples stand in, and a warning says so.
+    Where that data is not at hand, the bundle's golden samples stand in, and a warning says so. `runner`, for example
+    `native` or `arm64:cortex-a53`, runs those artifacts that it takes.
     """
+    runner = make_ready(runner, bundle.manifest.artifacts, progress=progress)
     samples = _samples(bundle, data, corrupt, progress)
     artifacts, _ = verify_all(
         bundle.path,
@@ -49,6 +56,7 @@ def verify_bundle(
         judged=bundle.manifest.model.trained and not samples.record.generated,
         threads=threads_for(bundle.manifest.inputs, threads),
         stream=bundle.manifest.stream,
+        runner=runner,
         progress=progress,
     )
     without_latency = tuple(artifact.model_copy(update={"benchmark": None}) for artifact in artifacts)
@@ -58,18 +66,34 @@ def verify_bundle(
 
 
 def bench_bundle(
-    bundle: Bundle, *, threads: int | None = None, effort: Effort | None = None, progress: Progress = SILENT
+    bundle: Bundle,
+    *,
+    threads: Sequence[int] = (),
+    options: BenchOptions | None = None,
+    runner: str | None = None,
+    instructions: str | None = None,
+    progress: Progress = SILENT,
 ) -> Manifest:
-    """Time every artifact and eager on one golden sample, each alone in a process of its own."""
-    stream, sample = bundle.manifest.stream, _golden(bundle).inputs[0]
+    """Time every artifact and eager on one golden sample, each alone in a process of its own, in turns.
+
+    `threads` empty: as many as pay for the model's input. `runner` as in verify_bundle. `instructions` names an Arm
+    core: those of the .pte artifacts are counted on it. Raises SpecError for a batch that no artifact takes.
+    """
+    runner = make_ready(runner, bundle.manifest.artifacts, timed=True, progress=progress)
+    if instructions is not None:
+        counter(instructions, progress)  # refuses now rather than after the timing
+    call = golden_call(bundle)
     artifacts = bench_all(
         bundle.path,
         bundle.manifest.artifacts,
-        feed_of(stream, stream.whole.inputs, bundle.manifest.outputs).first(sample) if stream else sample,
-        threads=threads_for(bundle.manifest.inputs, threads),
-        effort=effort,
+        call,
+        threads=tuple(threads) or (threads_for(bundle.manifest.inputs, None),),
+        options=options,
+        runner=runner,
         progress=progress,
     )
+    if instructions is not None:
+        artifacts = with_instructions(bundle.path, artifacts, call, instructions, progress)
     manifest = bundle.manifest
     said = (
         f"Top-1, SQNR and status are the bundle's own, of {manifest.created}; only speed and memory were measured now."
@@ -77,6 +101,12 @@ def bench_bundle(
     return manifest.model_copy(
         update={"artifacts": artifacts, "environment": describe(), "warnings": (*manifest.warnings, said)}
     )
+
+
+def golden_call(bundle: Bundle) -> tuple[Array, ...]:
+    """The inputs of one call on the first golden sample: what is timed. Raises BundleError when there is none."""
+    stream, sample = bundle.manifest.stream, _golden(bundle).inputs[0]
+    return feed_of(stream, stream.whole.inputs, bundle.manifest.outputs).first(sample) if stream else sample
 
 
 def _samples(bundle: Bundle, data: DataSpec | None, corrupt: Corrupt, progress: Progress) -> _Samples:

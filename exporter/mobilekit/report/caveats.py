@@ -60,11 +60,16 @@ def _not_executed(manifest: Manifest) -> Iterator[str]:
 
 
 def _disturbed(manifest: Manifest) -> Iterator[str]:
-    from mobilekit.bench import disturbed
+    from mobilekit.bench import disturbances_of
 
-    names = [f"{one.target} {one.scheme}" for one in manifest.artifacts if one.benchmark and disturbed(one.benchmark)]
-    if names:
+    found: dict[str, list[str]] = {}
+    for one in manifest.artifacts:
+        for latency in (one.benchmark.latency, *one.benchmark.others) if one.benchmark else ():
+            for what in disturbances_of(latency) if latency else ():
+                names = found.setdefault(what, [])
+                names += [name for name in (f"{one.target} {one.scheme}",) if name not in names]
+    for what, names in found.items():
         yield (
-            f"{', '.join(names)}: other programs took the cores away while this was timed. "
+            f"{', '.join(names)}: {what} while this was timed. "
             "The latencies tell the machine's load; measure again on an idle one (mobilekit bench)."
         )

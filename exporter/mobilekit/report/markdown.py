@@ -1,14 +1,17 @@
-"""Markdown: report.md, for people: warnings first, then results, evidence, checks, files, and what to do next."""
+"""Markdown: report.md, for people: warnings, results, evidence, checks, files, what to do next. And a short form."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING
 
 from mobilekit.bundle.manifest import Artifact, Manifest
+from mobilekit.inspection.summary import size_text
 from mobilekit.report import table
 from mobilekit.report.caveats import caveats
+from mobilekit.report.verdict import verdicts
 from mobilekit.spec.tensor import TensorSpec
 
 if TYPE_CHECKING:
@@ -20,13 +23,26 @@ _SPECIAL = re.compile(r"([\\`*{}\[\]<>#|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
 def report_markdown(manifest: Manifest) -> str:
     """The content of report.md. Names from the user's side are escaped, so that they cannot become markup."""
-    return _template().render(
+    return _template("report.md.j2").render(
         m=manifest, rows=table.result_rows(manifest), warnings=caveats(manifest), batch=table.batch_of(manifest)
     )
 
 
+def pull_request_markdown(manifest: Manifest) -> str:
+    """The verdicts in one table, short enough for a pull request. Names are escaped here too."""
+    rows = {(row.target, row.precision): row for row in table.result_rows(manifest)}
+    artifacts = {(one.target, one.scheme): one for one in manifest.artifacts}
+    lines = [
+        (verdict, rows[verdict.target, verdict.precision], artifacts[verdict.target, verdict.precision])
+        for verdict in verdicts(manifest)
+    ]
+    counts = Counter(verdict.kind for verdict, _, _ in lines if verdict.kind != "reference")
+    kinds = ", ".join(f"{count} × {kind}" for kind, count in counts.items()) or "nothing to ship"
+    return _template("pull_request.md.j2").render(m=manifest, lines=lines, kinds=kinds, warnings=caveats(manifest))
+
+
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -49,8 +65,9 @@ def _template() -> Template:
         shape=_shape,
         runtime=_runtime,
         megabytes=lambda count: table.figure(None if count is None else count / 1e6),
+        size=size_text,
     )
-    return environment.get_template("report.md.j2")
+    return environment.get_template(name)
 
 
 def _text(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mobilekit.bundle.manifest import Benchmark, Calibration, Manifest, ModelEntry, TestData, Verification
+from mobilekit.bundle.manifest import Benchmark, Calibration, Delegation, Manifest, ModelEntry, TestData, Verification
 from mobilekit.environment import Environment
 from mobilekit.report.caveats import caveats
 from mobilekit.report.table import Row, result_rows
@@ -20,6 +20,8 @@ class Result(Spec):
     sha256: str
     verification: Verification | None
     benchmark: Benchmark | None
+    delegation: Delegation | None = None
+    planned_memory_bytes: int | None = None
 
 
 class Report(Spec):
@@ -50,6 +52,8 @@ def report_of(manifest: Manifest) -> Report:
                 sha256=artifact.sha256,
                 verification=artifact.verification,
                 benchmark=artifact.benchmark,
+                delegation=artifact.delegation,
+                planned_memory_bytes=artifact.planned_memory_bytes,
             )
         )
     return Report(

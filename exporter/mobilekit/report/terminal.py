@@ -15,11 +15,13 @@ from rich.text import Text
 
 from mobilekit.bundle.manifest import Manifest
 from mobilekit.report.caveats import caveats
+from mobilekit.report.instructions import instructions_text
 from mobilekit.report.table import Row, batch_of, figure, percent, plain_table, points, ratio, result_rows, sqnr
 
 COLUMNS = ("target", "precision", "top-1 % (change)", "SQNR dB", "median ms (ratio)", "MB (ratio)", "status")
 _LEFT = frozenset({0, 1, 6})
 _NARROWEST_STATUS = 14
+_USUAL_RUNNERS = {"eager", "pte", "onnx", "coreml"}
 _STYLES = {"passed": "green", "failed": "bold red", "reference": "dim"}
 
 
@@ -31,6 +33,9 @@ def print_results(manifest: Manifest, console: Console) -> None:
     else:
         cells = [_cells(row) for row in rows]
         _plain(console, plain_table(COLUMNS, cells, left=_LEFT) + "\n")
+    counted = instructions_text(manifest, console.width if console.is_terminal else None)
+    if counted is not None:
+        _plain(console, counted + "\n")
     _plain(console, evidence(manifest))
     for caveat in caveats(manifest):
         console.print(Text.assemble(("warning: ", "bold yellow"), caveat), soft_wrap=not console.is_terminal)
@@ -96,6 +101,10 @@ def evidence(manifest: Manifest) -> str:
             f"median of {span} runs at batch {batch_of(manifest)}, {'/'.join(map(str, threads))} thread(s), "
             "a process for each"
         )
+    taken = (one for artifact in manifest.artifacts for one in (artifact.verification, artifact.benchmark) if one)
+    unusual = sorted({one.runner for one in taken if one.runner} - _USUAL_RUNNERS)
+    if unusual:
+        parts.append(f"ExecuTorch run by {', '.join(unusual)}")
     machine = manifest.environment.machine
     parts.append(f"{machine.processor}, {machine.system}")
     return "Ratios are to eager PyTorch. " + "; ".join(parts) + "."

@@ -24,7 +24,7 @@ def write_samples(file: io.FileIO, samples: Sequence[Sequence[Array]]) -> None:
     for sample in samples:
         for array in sample:
             # tofile() writes at the file descriptor's position, which an unbuffered file shares with write().
-            npy.write_array(file, np.asarray(array), allow_pickle=False)
+            npy.write_array(file, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
 
 
 def read_samples(file: io.FileIO, samples: int, tensors: int) -> list[Sample]:

@@ -6,15 +6,16 @@ caller's: a damaged artifact may end that process, and two runtimes in one proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mobilekit.errors import RunnerError
+from mobilekit.progress import Progress
 
 Array = NDArray[Any]
 
@@ -44,6 +45,47 @@ class Runner(Protocol):
 
     def load(self, path: Path, threads: int) -> Session:
         """Load an artifact until only the first inference is missing. May raise anything the runtime raises."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a runner's own program is started; the descriptors of child.py are appended to the command."""
+
+    command: tuple[str, ...]
+    variables: Mapping[str, str]
+
+
+@runtime_checkable
+class OwnProgram(Protocol):
+    """A runner that is no Python: a program that speaks protocol.py by itself. It has `prepare` and `load` in there."""
+
+    name: str
+    runtime: str
+    suffixes: tuple[str, ...]
+    emulated: bool
+    """Whether an emulator runs it: outputs are the processor's own, times and memory are not."""
+    patience: float
+    """How many times longer than usual it may take before it counts as hung."""
+
+    def unavailable(self) -> str | None:
+        """As a Runner's."""
+
+    def build(self, progress: Progress) -> None:
+        """Compile and fetch what is not in the cache yet. Raises SetupError."""
+
+    def launch(self, threads: int) -> Launch:
+        """The command line; builds silently what `build` has not built."""
+
+
+@runtime_checkable
+class Varied(Protocol):
+    """A runner that exists in variants: `arm64:cortex-a53`."""
+
+    def variant(self, text: str) -> Self:
+        """The one that is meant. Raises UnknownName with the choices."""
+
+
+AnyRunner = Runner | OwnProgram
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Child: a fresh interpreter with pipes to it, unnamed files shared with it, and its log. Knows nothing of runtimes.
+"""Child: a fresh process with pipes to it, unnamed files shared with it, and its log. Knows nothing of runtimes.
 
 It runs in a session of its own, so that Ctrl-C reaches only the caller; it is killed with everything it started. A
 pipe that is never written to tells it when the caller is gone. No named files are made, so none can be left behind.
@@ -33,16 +33,22 @@ class ChildSilentError(Exception):
     """The child did not answer in time."""
 
 
-class Child:
-    """`python -m MODULE ARGS... FDS...`, where FDS are: requests, replies, lifeline, inputs, outputs."""
+def python(module: str, *args: str) -> list[str]:
+    """The command that runs a module in a fresh interpreter."""
+    # -P: a file called onnx.py in the working folder must not be taken for the package
+    return [sys.executable, "-P", "-W", "ignore", "-m", module, *args]
 
-    def __init__(self, module: str, args: Sequence[str], variables: Mapping[str, str]) -> None:
+
+class Child:
+    """`COMMAND... FDS...`, where FDS are: requests, replies, lifeline, inputs, outputs."""
+
+    def __init__(self, command: Sequence[str], variables: Mapping[str, str]) -> None:
         self._open = contextlib.ExitStack()
         self._unread = b""
         try:
             with storage_errors(Path(tempfile.gettempdir())):
                 self.inputs, self.outputs, self._log = (self._unnamed_file() for _ in range(3))
-            self._process = self._launch(module, args, variables)
+            self._process = self._launch(command, variables)
         except BaseException:
             self._open.close()
             raise
@@ -85,7 +91,7 @@ class Child:
         """Kill it and what it started; safe to call twice."""
         self._open.close()
 
-    def _launch(self, module: str, args: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def _launch(self, command: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         request_read, self._requests = self._pipe(1)
         self._replies, reply_write = self._pipe(0)
         lifeline_read, self._lifeline = self._pipe(1)
@@ -94,8 +100,7 @@ class Child:
         log = None if os.environ.get("MOBILEKIT_VERBOSE") else self._log
         try:
             process = subprocess.Popen(
-                # -P: a file called onnx.py in the working folder must not be taken for the package
-                [sys.executable, "-P", "-W", "ignore", "-m", module, *args, *map(str, descriptors)],
+                [*command, *map(str, descriptors)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

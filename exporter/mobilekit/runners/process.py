@@ -17,9 +17,11 @@ from typing import Self, TypeVar
 from mobilekit.errors import RunnerError
 from mobilekit.files import storage_errors
 from mobilekit.runners.arrays import Sample, read_samples, size_of, write_samples
-from mobilekit.runners.base import Array
-from mobilekit.runners.child import Child, ChildEndedError, ChildSilentError
+from mobilekit.runners.base import AnyRunner, Array, OwnProgram
+from mobilekit.runners.child import Child, ChildEndedError, ChildSilentError, python
 from mobilekit.runners.protocol import (
+    Counted,
+    CountInstructions,
     Effort,
     Load,
     Loaded,
@@ -38,7 +40,7 @@ from mobilekit.runners.protocol import (
 from mobilekit.runners.registry import runner as runner_called
 from mobilekit.runners.stream import Feed
 
-R = TypeVar("R", Ready, Loaded, Ran, Timed, MemoryUsed)
+R = TypeVar("R", Ready, Loaded, Ran, Timed, Counted, MemoryUsed)
 _CHUNK_BYTES = 32 << 20
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _DAMAGED = "the file may be damaged or cut short, or made for another version of the runtime: export it again"
@@ -62,12 +64,15 @@ class Worker:
 
     Entering starts the process and loads the artifact. `timeout_s` bounds the start, the load and every later
     request, each on its own. Several may be open at once and be timed in turns. A refusal leaves it usable; after a
-    crash or a time-out it is gone. Raises UnknownName for the runner, RunnerError for everything that goes wrong later.
+    crash or a time-out it is gone. Raises UnknownName for the runner, SetupError when its program cannot be built,
+    RunnerError for everything that goes wrong later.
     """
 
-    def __init__(self, runner: str, artifact: Path, *, threads: int, timeout_s: float = 300) -> None:
-        self._runner, self._artifact = runner_called(runner), artifact
-        self._threads, self._timeout_s = threads, timeout_s
+    def __init__(self, runner: str | AnyRunner, artifact: Path, *, threads: int, timeout_s: float = 300) -> None:
+        self._runner = runner_called(runner) if isinstance(runner, str) else runner
+        self._artifact, self._threads = artifact, threads
+        self._patience = self._runner.patience if isinstance(self._runner, OwnProgram) else 1.0
+        self._timeout_s = timeout_s * self._patience
         self._child: Child | None = None
         self.load_ms = 0.0
 
@@ -77,9 +82,8 @@ class Worker:
             raise RunnerError(f"{self._artifact.name} cannot be executed here: {reason}")
         if not self._artifact.exists():
             raise RunnerError(f"no such artifact: {self._artifact}")
-        variables = dict.fromkeys(_THREAD_VARIABLES, str(self._threads))
         try:
-            self._child = Child("mobilekit.runners.worker", [self._runner.name, str(self._threads)], variables)
+            self._child = self._start()
             self._receive(Ready, "start")
             request = Load(artifact=os.path.abspath(self._artifact), threads=self._threads)
             self.load_ms = self._ask(request, Loaded, "load it", _DAMAGED).load_ms
@@ -99,13 +103,21 @@ class Worker:
             self._child.close()
             self._child = None
 
+    def _start(self) -> Child:
+        variables = dict.fromkeys(_THREAD_VARIABLES, str(self._threads))
+        if isinstance(self._runner, OwnProgram):
+            launch = self._runner.launch(self._threads)
+            return Child([*launch.command, str(self._threads)], {**variables, **launch.variables})
+        return Child(python("mobilekit.runners.worker", self._runner.name, str(self._threads)), variables)
+
     @property
     def pid(self) -> int | None:
         """The process, while there is one."""
         return self._child.pid if self._child else None
 
     def run(self, batches: Iterable[Sequence[Array]], feed: Feed | None = None) -> list[Sample]:
-        """Each batch's outputs, in order. Batches are taken as they come, about 32 MiB of them at a time.
+        """Each batch's outputs, in order. Batches are taken as they come, about 32 MiB of them at a time (less of them
+        where the runner is slow, so that whoever hands them out knows how far it is).
 
         With `feed` a batch goes through the artifact piece by piece, and each output is (calls, *shape).
         """
@@ -113,7 +125,7 @@ class Worker:
         chunk: list[Sequence[Array]] = []
         held = 0
         for batch in batches:
-            if chunk and (held + size_of(batch) > _CHUNK_BYTES or len(batch) != len(chunk[0])):
+            if chunk and (held + size_of(batch) > _CHUNK_BYTES / self._patience or len(batch) != len(chunk[0])):
                 results += self._run(chunk, feed)
                 chunk, held = [], 0
             chunk.append(batch)
@@ -128,6 +140,12 @@ class Worker:
         self._write([inputs])
         timed = self._ask(Time(tensors=len(inputs), effort=effort or Effort()), Timed, "run it")
         return Timing(timed.nanoseconds, timed.warmup, timed.preemptions)
+
+    def count(self, inputs: Sequence[Array], *, warmup: int, runs: int) -> tuple[int, ...]:
+        """Instructions of each inference on `inputs`. Only a runner that an emulator runs counts them."""
+        self._write([inputs])
+        request = CountInstructions(tensors=len(inputs), warmup=warmup, runs=runs)
+        return self._ask(request, Counted, "count its instructions").instructions
 
     def peak_memory_bytes(self) -> int | None:
         """Peak resident memory since just before loading, above the level then; see docs/benchmarking.md."""

@@ -5,11 +5,13 @@
     load(artifact, threads)                 loaded(load_ms)
     run(samples, tensors, feed)             ran(tensors)          arrays through the shared files
     time(tensors, ...)                      timed(nanoseconds)    any number of times, for taking turns
+    count(tensors, warmup, runs)            counted(instructions) from an emulator only
     memory                                  memory(peak_bytes)
                                             refused(message)      instead of any of these
     (end of file)                           exits
 
-Arrays do not travel here, see arrays.py. A line that does not decode is an error, never guessed at.
+cpp/worker.cpp speaks it too. Arrays do not travel here, see arrays.py. A line that does not decode is an error, never
+guessed at.
 """
 
 from __future__ import annotations
@@ -61,6 +63,15 @@ class Time(Spec):
     effort: Effort
 
 
+class CountInstructions(Spec):
+    """Count the instructions of each of `runs` inferences on the one sample in the input file."""
+
+    kind: Literal["count"] = "count"
+    tensors: Count
+    warmup: Count
+    runs: Positive
+
+
 class Memory(Spec):
     """Ask for the peak memory so far."""
 
@@ -96,6 +107,13 @@ class Timed(Spec):
     preemptions: Count
 
 
+class Counted(Spec):
+    """Instructions that each inference took, in order."""
+
+    kind: Literal["counted"] = "counted"
+    instructions: Annotated[tuple[Count, ...], Field(min_length=1)]
+
+
 class MemoryUsed(Spec):
     """Peak resident bytes above the level before loading; None when this system does not tell."""
 
@@ -111,8 +129,8 @@ class Refused(Spec):
     hint: str | None = None
 
 
-Request = Load | Run | Time | Memory
-Reply = Ready | Loaded | Ran | Timed | MemoryUsed | Refused
+Request = Load | Run | Time | CountInstructions | Memory
+Reply = Ready | Loaded | Ran | Timed | Counted | MemoryUsed | Refused
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
 _REPLY: TypeAdapter[Reply] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])

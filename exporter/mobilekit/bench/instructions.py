@@ -1,0 +1,53 @@
+"""Instructions: how many an Arm core executes for one inference, counted by an emulator. Says nothing in seconds.
+
+docs/runners.md says what the figure tells about time and what it does not.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from mobilekit.bundle.measured import Instructions
+from mobilekit.errors import UsageError
+from mobilekit.progress import SILENT, Progress
+from mobilekit.runners import Array, Worker
+from mobilekit.runners.arm64 import Arm64Runner, counting
+
+WARMUP, RUNS = 2, 5
+"""The first inference sets up what later ones reuse; five show whether the count repeats."""
+
+
+def counter(cpu: str, progress: Progress = SILENT) -> Arm64Runner:
+    """The runner that counts on this core, built. Raises UnknownName for the core, SetupError."""
+    chosen = counting(cpu)
+    chosen.build(progress)
+    return chosen
+
+
+def count_instructions(
+    artifact: Path,
+    inputs: Sequence[Array],
+    *,
+    cpu: str | Arm64Runner,
+    warmup: int = WARMUP,
+    runs: int = RUNS,
+    timeout_s: float = 300,
+) -> Instructions:
+    """Instructions of one inference of `artifact`, a .pte, on `inputs`: one thread, after `warmup` inferences.
+
+    `cpu` is a core's name (`cortex-a53`, `cortex-a76`, `max`) or what `counter` gave. Raises UsageError for another
+    kind of artifact, SetupError, RunnerError.
+    """
+    chosen = counter(cpu) if isinstance(cpu, str) else cpu
+    if artifact.suffix not in chosen.suffixes:
+        raise UsageError(f"{artifact.name}: instructions are counted for {', '.join(chosen.suffixes)} files only")
+    with Worker(chosen, artifact, threads=1, timeout_s=timeout_s) as worker:
+        counts = worker.count(inputs, warmup=warmup, runs=runs)
+    return Instructions(
+        cpu=chosen.cpu or "",
+        per_inference=round(statistics.median(counts)),
+        spread=max(counts) - min(counts),
+        n=len(counts),
+    )

@@ -1,0 +1,81 @@
+"""Page: report.html, one self-contained file: no script, nothing from elsewhere, light and dark, readable on a phone.
+
+Reads only what the bundle holds; what is missing is said to be missing. Names from the user's side are escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobilekit.bundle import Manifest
+from mobilekit.files import MADE_BY
+from mobilekit.inspection import Inspection
+from mobilekit.inspection.summary import size_text
+from mobilekit.report import charts, table
+from mobilekit.report.caveats import caveats
+from mobilekit.report.inside import look_inside
+from mobilekit.report.samples import Mistakes, shown_samples
+from mobilekit.report.verdict import verdicts
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+def report_html(
+    folder: Path,
+    manifest: Manifest,
+    profiles: Mapping[str, Inspection] | None = None,
+    mistakes: Mistakes | None = None,
+) -> str:
+    """The page about the bundle in `folder`.
+
+    `profiles` are inspections with measured times, by file; `mistakes` are shown in place of the golden samples.
+    """
+    chart = charts.scatter(manifest)
+    samples = mistakes.shown if mistakes else shown_samples(folder, manifest)
+    return _template().render(
+        m=manifest,
+        made_by=MADE_BY,
+        rows=table.result_rows(manifest),
+        warnings=caveats(manifest),
+        batch=table.batch_of(manifest),
+        verdicts=verdicts(manifest),
+        colours=charts.colours(manifest),
+        chart=chart,
+        wide=charts.scatter_svg(chart, 880, 400) if chart else None,
+        narrow=charts.scatter_svg(chart, 360, 340) if chart else None,
+        latency_bars=charts.latency_bars(manifest),
+        size_bars=charts.size_bars(manifest),
+        inside=look_inside(folder, manifest, profiles or {}),
+        samples=samples,
+        found=mistakes,
+        mistaken=any(one.mistakes for one in samples),
+    )
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("mobilekit.report", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=True,
+    )
+    environment.filters.update(
+        figure=table.figure,
+        ratio=table.ratio,
+        percent=table.percent,
+        points=table.points,
+        sqnr=table.sqnr,
+        megabytes=lambda count: table.figure(None if count is None else count / 1e6),
+        size=size_text,
+        thousands=lambda count: f"{count:,}",
+    )
+    return environment.get_template("report.html.j2")

@@ -1,0 +1,159 @@
+"""Verdict: whether an artifact is worth shipping, in a sentence, from the bundle's own figures.
+
+A quantized artifact pays when it is faster or smaller than the same target in float, and neither slower, larger nor
+less accurate. What was not measured is not judged, and what other programs disturbed neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Literal
+
+from mobilekit.bundle.manifest import Artifact, Latency, Manifest
+from mobilekit.inspection.summary import size_text
+from mobilekit.report.table import REFERENCE, figure, is_quantized
+
+WORTH_SAYING_RATIO = 1.05
+"""Two figures closer than 5 % are the same here: less than that, and caches and layout of memory decide."""
+WORTH_SAYING_POINTS = 0.5
+"""As much as half precision may lose (verify/thresholds.py), and never less than two samples, which rounding turns."""
+
+Kind = Literal["reference", "pays", "no gain", "does not pay", "failed", "not known"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do with an artifact, and why."""
+
+    target: str
+    precision: str
+    kind: Kind
+    words: str
+
+
+@dataclass
+class _Case:
+    gains: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+
+def verdicts(manifest: Manifest) -> tuple[Verdict, ...]:
+    """One per artifact, in the bundle's order, eager first."""
+    ordered = sorted(manifest.artifacts, key=lambda one: one.target != REFERENCE)
+    return tuple(_verdict(manifest, artifact) for artifact in ordered)
+
+
+def median_interval(latency: Latency) -> tuple[float, float]:
+    """About 95 % of where the median lies, from the quartiles: median ± 1.57 IQR / √n (McGill, Tukey, Larsen 1978)."""
+    half = 1.57 * latency.iqr_ms / sqrt(latency.n)
+    return max(0.0, latency.median_ms - half), latency.median_ms + half
+
+
+def share_interval(share: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of `n` samples, both in 0 to 1 (Wilson 1927)."""
+    z = 1.96
+    middle, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
+
+
+def _verdict(manifest: Manifest, artifact: Artifact) -> Verdict:
+    def said(kind: Kind, words: str) -> Verdict:
+        return Verdict(artifact.target, artifact.scheme, kind, words)
+
+    if artifact.target == REFERENCE:
+        return said("reference", "The model as PyTorch runs it: what the others are held against. It is not shipped.")
+    verification = artifact.verification
+    if verification is None:
+        return said("not known", "It was not verified.")
+    if not verification.executed:
+        return said("not known", f"Converted, not executed here: {verification.reason}.")
+    failed = [check for check in verification.checks if not check.passed]
+    if failed:
+        checks = "; ".join(
+            f"{one.name} is {'undefined' if one.value is None else figure(one.value)}, must be {one.bound} "
+            f"{figure(one.threshold)}"
+            for one in failed
+        )
+        return said("failed", f"Do not ship it: {checks}.")
+    base = _base(manifest, artifact)
+    if base is None:
+        return said("not known", "There is nothing in this bundle to compare it with.")
+    return said(*_compared(artifact, base))
+
+
+def _base(manifest: Manifest, artifact: Artifact) -> Artifact | None:
+    """The same target in float for what is quantized, else eager."""
+    floats = [one for one in manifest.artifacts if one.target == artifact.target and not is_quantized(one.scheme)]
+    if is_quantized(artifact.scheme) and floats:
+        return floats[0]
+    return next((one for one in manifest.artifacts if one.target == REFERENCE), None)
+
+
+def _compared(artifact: Artifact, base: Artifact) -> tuple[Kind, str]:
+    case = _Case()
+    name = base.target if base.target == REFERENCE else f"{base.target} {base.scheme}"
+    _latency(case, artifact, base)
+    _size(case, artifact, base)
+    _accuracy(case, artifact, base)
+    kind: Kind = "does not pay" if case.losses else "pays" if case.gains else "no gain"
+    return kind, " ".join(_sentences(case, name))
+
+
+def _sentences(case: _Case, name: str) -> Iterator[str]:
+    if case.losses:
+        though = f", though {' and '.join(case.gains)}" if case.gains else ""
+        yield f"{_capital(' and '.join(case.losses))} than {name}{though}."
+    elif case.gains:
+        yield f"{_capital(' and '.join(case.gains))} than {name}."
+    else:
+        yield f"About as fast, as large and as accurate as {name}, as far as was measured."
+    yield from case.unknown
+
+
+def _latency(case: _Case, artifact: Artifact, base: Artifact) -> None:
+    from mobilekit.bench import disturbed
+
+    mine, theirs = artifact.benchmark, base.benchmark
+    if mine is None or theirs is None or mine.latency is None or theirs.latency is None:
+        case.unknown.append("Its speed was not measured.")
+        return
+    if disturbed(mine) or disturbed(theirs):
+        case.unknown.append("Its speed is not judged: other programs took the cores away while it was timed.")
+        return
+    own, other = mine.latency.median_ms, theirs.latency.median_ms
+    apart = median_interval(mine.latency)[1] < median_interval(theirs.latency)[0]
+    behind = median_interval(mine.latency)[0] > median_interval(theirs.latency)[1]
+    figures = f"({figure(own)} against {figure(other)} ms)"
+    if apart and other > WORTH_SAYING_RATIO * own:
+        case.gains.append(f"{other / own:.1f} times faster {figures}")
+    elif behind and own > WORTH_SAYING_RATIO * other:
+        case.losses.append(f"{own / other:.1f} times slower {figures}")
+
+
+def _size(case: _Case, artifact: Artifact, base: Artifact) -> None:
+    own, other = artifact.bytes, base.bytes
+    if not own or not other:
+        return
+    figures = f"({size_text(own)} against {size_text(other)})"
+    if other > WORTH_SAYING_RATIO * own:
+        case.gains.append(f"{other / own:.1f} times smaller {figures}")
+    elif own > WORTH_SAYING_RATIO * other:
+        case.losses.append(f"{own / other:.1f} times larger {figures}")
+
+
+def _accuracy(case: _Case, artifact: Artifact, base: Artifact) -> None:
+    mine = artifact.verification.metrics if artifact.verification else None
+    theirs = base.verification.metrics if base.verification else None
+    if mine is None or theirs is None or mine.top1 is None or theirs.top1 is None:
+        case.unknown.append("Its accuracy was not measured.")
+        return
+    drop = 100 * (theirs.top1 - mine.top1)
+    if drop > max(WORTH_SAYING_POINTS, 200 / max(1, mine.samples)):
+        case.losses.append(f"{drop:.1f} points less accurate ({100 * mine.top1:.1f} against {100 * theirs.top1:.1f} %)")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

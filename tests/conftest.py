@@ -1,0 +1,35 @@
+"""Runners that have to be compiled first: made ready once, or a reason to skip."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def native() -> str:
+    """The native runner's name, compiled (into the user's own cache: once, whatever runs the tests)."""
+    return _ready("native")
+
+
+@pytest.fixture(scope="session")
+def arm64() -> str:
+    """The same for an emulated Arm core."""
+    return _ready("arm64")
+
+
+def _ready(name: str) -> str:
+    from mobilekit.errors import DownloadError
+    from mobilekit.progress import SILENT
+    from mobilekit.runners import runner
+    from mobilekit.runners.base import OwnProgram
+
+    chosen = runner(name)
+    assert isinstance(chosen, OwnProgram)
+    reason = chosen.unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    try:
+        chosen.build(SILENT)
+    except DownloadError as error:
+        pytest.skip(error.message)
+    return name
