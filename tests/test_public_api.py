@@ -109,7 +109,16 @@ NAMES = {
         "verify_dynamic",
         "verify_stream",
     ],
-    "mobilekit.bench": ["BUSY_PER_SECOND", "Summary", "compare_to_eager", "disturbed", "measure", "summarize"],
+    "mobilekit.bench": [
+        "BUSY_PER_SECOND",
+        "Summary",
+        "compare_to_eager",
+        "count_instructions",
+        "counter",
+        "disturbed",
+        "measure",
+        "summarize",
+    ],
     "mobilekit.inspection": ["Inspection", "inspect_artifact"],
     "mobilekit.report": [
         "Report",
