@@ -116,6 +116,8 @@ NAMES = {
         "Summary",
         "Watch",
         "cold_start",
+        "count_instructions",
+        "counter",
         "disturbances",
         "disturbances_of",
         "disturbed",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilekit.errors import DownloadError, MissingDependency, SetupError
+from mobilekit.errors import DownloadError, MissingDependency, SetupError, StorageError
 from mobilekit.progress import SILENT
 from mobilekit.runners import build, runner
 from mobilekit.runners.base import OwnProgram
@@ -60,6 +60,14 @@ def test_two_at_once_leave_one(cache: Path) -> None:
     assert build.cached("thing", ["1"], [], slow, SILENT, "") == found[0]
     assert len(made) <= 3, "what is there is not made again"
     assert build.cached("thing", ["2"], [], slow, SILENT, "") != found[0]
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MOBILEKIT_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(StorageError) as caught:
+        build.cached("thing", [], [], lambda folder: None, SILENT, "")
+    assert "MOBILEKIT_CACHE" in (caught.value.hint or "")
 
 
 def test_another_source_is_another_program(cache: Path, tmp_path: Path) -> None:

@@ -21,8 +21,7 @@ from mobilekit.runners.wheel import aarch64_executorch
 
 ADB = "adb"
 INSTALL = "apt install adb cmake g++-aarch64-linux-gnu (Debian, Ubuntu)"
-LOADER = "ld-linux-aarch64.so.1"
-_SYSTEM = (LOADER, "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "libgcc_s.so.1", "libstdc++.so.6")
+_SYSTEM = (arm64.LOADER, "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "libgcc_s.so.1", "libstdc++.so.6")
 _SERIAL = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 _PATIENCE = 4.0  # pushing over USB
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mobilekit.errors import MobilekitError, RunnerError
-from mobilekit.runners.adb import ADB, LOADER
+from mobilekit.runners.adb import ADB
+from mobilekit.runners.arm64 import LOADER
 from mobilekit.runners.build import PROGRAM
 from mobilekit.runners.protocol import Load, Refused, Run, Time, decode_request, encode
 from mobilekit.runners.worker import end_with_caller, in_its_own_words

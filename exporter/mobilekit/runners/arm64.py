@@ -24,6 +24,7 @@ from mobilekit.runners.wheel import aarch64_executorch
 DEFAULT_CPU = "cortex-a76"
 INSTALL = "apt install cmake gcc g++-aarch64-linux-gnu qemu-user (Debian, Ubuntu)"
 COMPILER, LIBRARIES = "aarch64-linux-gnu-g++", Path("/usr/aarch64-linux-gnu")
+LOADER = "ld-linux-aarch64.so.1"
 _EMULATOR = "qemu-aarch64"
 _PATIENCE = 40.0  # int8 MobileNetV2 took 0.34 s where a phone takes 10 to 20 ms
 
@@ -101,7 +102,10 @@ class Arm64Runner:
 
 def missing_for_arm() -> list[str]:
     """What compiling for Arm lacks here, in words."""
-    return build.missing_tools(shutil.which(COMPILER), COMPILER)
+    missing = build.missing_tools(shutil.which(COMPILER), COMPILER)
+    if not on_arm() and not (LIBRARIES / "lib" / LOADER).exists():
+        missing.append(f"Arm's C library below {LIBRARIES}")
+    return missing
 
 
 def arm_program(progress: Progress) -> Path:
@@ -131,7 +135,8 @@ def _phone(core: Core, progress: Progress) -> Path:
     """
 
     def fill(folder: Path) -> None:
-        (folder / "lib").symlink_to(LIBRARIES / "lib")
+        if LIBRARIES.exists():  # an Arm machine has them where they belong
+            (folder / "lib").symlink_to(LIBRARIES / "lib")
         (folder / "proc").mkdir()
         (folder / "proc" / "cpuinfo").write_text(text)
         place = folder / "sys" / "devices" / "system" / "cpu"

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mobilekit.environment import version_of
-from mobilekit.errors import OutputExists, SetupError
+from mobilekit.errors import OutputExists, SetupError, StorageError
 from mobilekit.files import staged_folder
 from mobilekit.progress import Progress
 
@@ -81,15 +81,21 @@ def cached(
     progress: Progress,
     title: str,
 ) -> Path:
-    """The folder in the cache that `build` filled; it is called when there is none for these sources and words."""
+    """The folder in the cache that `build` filled; it is called when there is none for these sources and words.
+
+    Raises StorageError where the cache cannot be written, and what `build` raises.
+    """
     digest = hashlib.sha256("\0".join(decides).encode())
     for source in sources:
         digest.update(source.read_bytes())
     folder = cache_root() / f"{name}-{digest.hexdigest()[:16]}"
     if not folder.is_dir():
         # OutputExists: another process was quicker, with the same in it
-        with progress.task(title), contextlib.suppress(OutputExists), staged_folder(folder) as staging:
-            build(staging)
+        try:
+            with progress.task(title), contextlib.suppress(OutputExists), staged_folder(folder) as staging:
+                build(staging)
+        except StorageError as error:
+            raise StorageError(error.message, hint="export MOBILEKIT_CACHE=FOLDER that you may write to") from error
     return folder
 
 
