@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("demo", "train", "export", "verify", "bench", "inspect", "publish", "doctor", "list")
+COMMANDS = ("demo", "train", "export", "verify", "bench", "inspect", "report", "publish", "doctor", "list")
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
