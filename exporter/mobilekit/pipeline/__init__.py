@@ -3,6 +3,7 @@
 from mobilekit.pipeline.api import export
 from mobilekit.pipeline.demo import DemoResult, demo
 from mobilekit.pipeline.exporting import ExportOptions, export_source
+from mobilekit.pipeline.mistakes import find_mistakes
 from mobilekit.pipeline.remeasure import bench_bundle, verify_bundle
 from mobilekit.pipeline.seeds import train_seeds
 from mobilekit.pipeline.training import train_source
@@ -14,6 +15,7 @@ __all__ = [
     "demo",
     "export",
     "export_source",
+    "find_mistakes",
     "train_seeds",
     "train_source",
     "verify_bundle",
