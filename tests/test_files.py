@@ -324,3 +324,19 @@ def test_parents_that_were_made_go_again_after_an_error_unless_something_else_is
 def test_a_place_where_no_folder_can_be_made_is_a_storage_error() -> None:
     with pytest.raises(StorageError, match="a folder cannot be made here"), staged_folder(Path("/proc/nowhere/out")):
         pytest.fail("the block must not run")
+
+
+def test_a_file_of_ours_is_replaced_and_anothers_is_not(tmp_path: Path) -> None:
+    path, content = tmp_path / "new" / "page.html", f"<!-- {files.MADE_BY} --> one"
+    files.write_own(path, content)
+    files.write_own(path, content.replace("one", "two"))
+    assert path.read_text().endswith("two")
+    path.write_text("x" * 1000 + files.MADE_BY)  # said too late to be our sign
+    with pytest.raises(OutputExists, match="did not write it"):
+        files.write_own(path, content)
+    assert path.read_text().startswith("xxx")
+    files.write_own(path, content, force=True)
+    assert path.read_text() == content
+    with pytest.raises(OutputExists, match="is a folder"):
+        files.check_own(tmp_path, force=True)
+    assert [one.name for one in tmp_path.rglob("*") if one.is_file()] == ["page.html"]

@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
-COMMANDS = ("demo", "train", "export", "verify", "bench", "gate", "inspect", "publish", "doctor", "list")
+COMMANDS = (
+    "demo", "train", "export", "verify", "bench", "gate", "inspect", "report", "publish", "doctor", "list",
+)
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])

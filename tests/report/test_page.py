@@ -98,7 +98,7 @@ def test_everything_that_the_bundle_holds_is_there(measured_page: str, manifest:
         "A processor",
         "torch 2.14.1",
         "Where the time goes",
-        "aten::cumsum.out (outside delegates)",
+        "aten::cumsum.out 20.0 us, 20 %",
         "hand-over to delegates",
         "20.0% of the time",
         "Cure: mean((2, 3), keepdim=True)",

@@ -77,12 +77,19 @@ def test_what_was_not_measured_or_was_disturbed_is_not_judged(
     assert of(changed(artifact=(INT8, {"verification": None}))) == ("not known", "It was not verified.")
 
 
+def test_a_float_artifact_is_judged_by_speed_and_accuracy(changed: Callable[..., Manifest]) -> None:
+    """The size of the eager program says nothing: nobody ships it."""
+    kind, words = of(changed(artifact=(1, {"bytes": 10_000_000})), 1)
+    assert kind == "pays" and words.startswith("8.4 times faster") and "larger" not in words
+    assert of(changed(artifact=(1, {"benchmark": None})), 1) == ("not known", "Its speed was not measured.")
+
+
 def test_nothing_to_gain_is_said(changed: Callable[..., Manifest], manifest: Manifest) -> None:
     same: dict[str, Any] = {"bytes": manifest.artifacts[1].bytes, "benchmark": manifest.artifacts[1].benchmark}
     kind, words = of(changed(artifact=(INT8, same)))
     assert (kind, words) == (
         "no gain",
-        "About as fast, as large and as accurate as xnnpack fp32, as far as was measured.",
+        "About as fast, as large and as accurate as xnnpack fp32.",
     )
 
 

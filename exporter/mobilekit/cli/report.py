@@ -100,7 +100,7 @@ def _refuse_inside(bundle: Bundle, place: Path) -> None:
 
 
 def _mistakes(bundle: Bundle, data: str, test_samples: int | None, threads: int | None) -> Mistakes:
-    from mobilekit.pipeline.mistakes import find_mistakes
+    from mobilekit.pipeline import find_mistakes
 
     chosen = data_of(None, data, None, test_samples, None)
     assert chosen is not None

@@ -92,6 +92,9 @@ def main(artifact: str, threads: int, *descriptors: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # A damaged file may plan absurd memory: it fails here, and does not take the machine's.
+        most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     reply: Traced | Refused
     try:
         reply = trace(Path(artifact), threads, f"/dev/fd/{outputs}")

@@ -5,6 +5,7 @@ from mobilekit.pipeline.benching import BenchOptions
 from mobilekit.pipeline.demo import DemoResult, demo
 from mobilekit.pipeline.exporting import ExportOptions, export_source
 from mobilekit.pipeline.gating import GateOptions, gate
+from mobilekit.pipeline.mistakes import find_mistakes
 from mobilekit.pipeline.remeasure import bench_bundle, verify_bundle
 from mobilekit.pipeline.seeds import train_seeds
 from mobilekit.pipeline.training import train_source
@@ -18,6 +19,7 @@ __all__ = [
     "demo",
     "export",
     "export_source",
+    "find_mistakes",
     "gate",
     "train_seeds",
     "train_source",

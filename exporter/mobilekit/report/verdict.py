@@ -1,7 +1,8 @@
 """Verdict: whether an artifact is worth shipping, in a sentence, from the bundle's own figures.
 
 A quantized artifact pays when it is faster or smaller than the same target in float, and neither slower, larger nor
-less accurate. What was not measured is not judged, and what other programs disturbed neither.
+less accurate; a float one when it is faster than eager. What was not measured is not judged, and neither is what
+other programs disturbed.
 """
 
 from __future__ import annotations
@@ -96,9 +97,12 @@ def _compared(artifact: Artifact, base: Artifact) -> tuple[Kind, str]:
     case = _Case()
     name = base.target if base.target == REFERENCE else f"{base.target} {base.scheme}"
     _latency(case, artifact, base)
-    _size(case, artifact, base)
+    if base.target != REFERENCE:  # a .pt2 is no file that an app would ship instead
+        _size(case, artifact, base)
     _accuracy(case, artifact, base)
-    kind: Kind = "does not pay" if case.losses else "pays" if case.gains else "no gain"
+    kind: Kind = "not known" if case.unknown else "no gain"
+    if case.gains or case.losses:
+        kind = "does not pay" if case.losses else "pays"
     return kind, " ".join(_sentences(case, name))
 
 
@@ -108,8 +112,8 @@ def _sentences(case: _Case, name: str) -> Iterator[str]:
         yield f"{_capital(' and '.join(case.losses))} than {name}{though}."
     elif case.gains:
         yield f"{_capital(' and '.join(case.gains))} than {name}."
-    else:
-        yield f"About as fast, as large and as accurate as {name}, as far as was measured."
+    elif not case.unknown:
+        yield f"About as fast, as large and as accurate as {name}."
     yield from case.unknown
 
 
