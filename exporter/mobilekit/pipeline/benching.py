@@ -13,14 +13,16 @@ from mobilekit.bundle.manifest import Artifact, Benchmark
 from mobilekit.errors import Problem, SpecError
 from mobilekit.pipeline.measuring import eager_of
 from mobilekit.progress import SILENT, Progress
-from mobilekit.runners import Array, Effort
+from mobilekit.runners import Array, Effort, runner
+from mobilekit.runners.registry import runner_for
 
 
 @dataclass(frozen=True)
 class BenchOptions:
     """What to take. The first of `threads` and of `batches` gives the figures of the result table.
 
-    `batches` empty: the sample as it is. `self_check`: each artifact against a second copy of itself, too.
+    `batches` empty: the sample as it is. `runner` runs what it takes of the artifacts, and their usual runners the
+    others. `self_check`: each artifact against a second copy of itself, too.
     """
 
     effort: Effort = field(default_factory=Effort)
@@ -29,6 +31,7 @@ class BenchOptions:
     batches: tuple[int, ...] = ()
     cold_starts: int = 0
     self_check: bool = False
+    runner: str | None = None
 
 
 def bench_all(
@@ -64,7 +67,7 @@ def bench_all(
                 self_check=options.self_check,
             )
             found = measure_together(
-                [Entry(folder / artifacts[index].file, inputs) for index in able],
+                [_entry(folder / artifacts[index].file, inputs, options) for index in able],
                 able.index(eager) if eager in able else None,
                 protocol,
                 advance=task.advance,
@@ -74,8 +77,19 @@ def bench_all(
         task.say("")
     whole = [_one_of(found) for found in taken]
     if options.cold_starts:
-        whole = _cold(folder, artifacts, whole, sample, threads[0], options.cold_starts, progress)
+        whole = _cold(folder, artifacts, whole, sample, threads[0], options, progress)
     return tuple(artifact.model_copy(update={"benchmark": one}) for artifact, one in zip(artifacts, whole, strict=True))
+
+
+def runner_name(artifact: Path, asked: str | None) -> str:
+    """`asked` where it takes such files, else the usual one for the suffix. Raises UnknownName."""
+    if asked is not None and artifact.suffix in runner(asked).suffixes:
+        return asked
+    return runner_for(artifact).name
+
+
+def _entry(artifact: Path, inputs: tuple[Array, ...], options: BenchOptions) -> Entry:
+    return Entry(artifact, inputs, runner_name(artifact, options.runner))
 
 
 def takes_batch(artifact: Artifact, batch: int) -> bool:
@@ -125,14 +139,14 @@ def _cold(
     benchmarks: Sequence[Benchmark],
     sample: tuple[Array, ...],
     threads: int,
-    starts: int,
+    options: BenchOptions,
     progress: Progress,
 ) -> list[Benchmark]:
     found = []
     with progress.task("cold starts", total=len(artifacts)) as task:
         for artifact, benchmark in zip(artifacts, benchmarks, strict=True):
             task.say(f"{artifact.target} {artifact.scheme}")
-            cold = cold_start(Entry(folder / artifact.file, sample), starts, threads=threads)
+            cold = cold_start(_entry(folder / artifact.file, sample, options), options.cold_starts, threads=threads)
             found.append(benchmark.model_copy(update={"cold": cold}))
             task.advance()
         task.say("")

@@ -33,12 +33,12 @@ from mobilekit.gate.figures import LATENCY
 from mobilekit.gate.latency import finding
 from mobilekit.gate.session import Session, run_session
 from mobilekit.gate.side import Variant, words
+from mobilekit.pipeline.benching import runner_name
 from mobilekit.pipeline.rebuild import PREFIX, rebuilt
 from mobilekit.pipeline.remeasure import golden_call, verify_bundle
 from mobilekit.pipeline.sides import side_of, side_of_bundle
 from mobilekit.progress import SILENT, Progress
 from mobilekit.runners import runner as runner_called
-from mobilekit.runners.registry import runner_for
 from mobilekit.spec import DataSpec
 
 NOT_HERE = "only figures are left of one side"
@@ -184,7 +184,7 @@ def _pair_or_finding(
     if _shapes(then) != _shapes(now):
         return without(Verdict.NOT_COMPARED, "the two take other inputs: they do not do the same work")
     paths = before.bundle.artifact_path(then), after.bundle.artifact_path(now)
-    runners = _runner(paths[0], options.runner), _runner(paths[1], options.runner)
+    runners = runner_name(paths[0], options.runner), runner_name(paths[1], options.runner)
     for name in runners:
         if (reason := runner_called(name).unavailable()) is not None:
             return without(Verdict.NOT_COMPARED, f"not executed here: {reason}")
@@ -193,13 +193,6 @@ def _pair_or_finding(
 
 def _shapes(artifact: Artifact) -> list[tuple[str, tuple[int, ...]]]:
     return [(one.dtype, one.sized()) for one in artifact.inputs]
-
-
-def _runner(artifact: Path, asked: str | None) -> str:
-    """The asked one where it takes such files, else the one for the suffix."""
-    if asked is not None and artifact.suffix in runner_called(asked).suffixes:
-        return asked
-    return runner_for(artifact).name
 
 
 def _raced(pairs: Sequence[Pair], options: GateOptions, progress: Progress) -> tuple[list[Race], list[str]]:
