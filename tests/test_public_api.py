@@ -124,6 +124,7 @@ NAMES = {
         "measure",
         "measure_together",
         "summarize",
+        "untimed",
     ],
     "mobilekit.gate": [
         "METRICS",

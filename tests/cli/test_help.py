@@ -10,7 +10,17 @@ import sys
 import pytest
 
 COMMANDS = (
-    "demo", "train", "export", "verify", "bench", "gate", "inspect", "report", "publish", "doctor", "list",
+    "demo",
+    "train",
+    "export",
+    "verify",
+    "bench",
+    "gate",
+    "inspect",
+    "report",
+    "publish",
+    "doctor",
+    "list",
 )
 
 

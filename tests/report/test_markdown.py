@@ -100,4 +100,4 @@ def test_any_text_stays_in_its_cell(text: str) -> None:
 
 
 def test_the_reports_of_a_bundle_are_the_ones_it_lists() -> None:
-    assert [one.file for one in Bundle.load(GOLDEN).manifest.reports] == ["report.md", "report.json"]
+    assert [one.file for one in Bundle.load(GOLDEN).manifest.reports] == ["report.html", "report.md", "report.json"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mobilekit.bundle import Bundle, Manifest
+from mobilekit.bundle import Manifest
 from mobilekit.files import MADE_BY
 from mobilekit.inspection import inspect_artifact
 from mobilekit.inspection.costs import InsideTime, Profile, StepTime
@@ -203,7 +203,3 @@ def test_a_browser_draws_it_and_says_nothing(measured_page: str, tmp_path: Path,
         colours = image.convert("RGB").getcolors(1 << 24) or []
     assert len(colours) > 200, "a page with text and charts has many colours"
     assert max(count for count, _ in colours) < 0.95 * width * 1400, "nearly everything is one colour"
-
-
-def test_the_golden_bundle_still_loads_without_a_page() -> None:
-    assert "report.html" not in [one.file for one in Bundle.load(GOLDEN).manifest.reports]

@@ -5,7 +5,7 @@ from mobilekit.bench.instructions import count_instructions, counter
 from mobilekit.bench.measure import disturbances_of, disturbed, measure
 from mobilekit.bench.noise import BUSY_PER_SECOND, Watch, disturbances
 from mobilekit.bench.stats import Summary, summarize
-from mobilekit.bench.together import Entry, Protocol, measure_together
+from mobilekit.bench.together import Entry, Protocol, measure_together, untimed
 
 __all__ = [
     "BUSY_PER_SECOND",
@@ -22,4 +22,5 @@ __all__ = [
     "measure",
     "measure_together",
     "summarize",
+    "untimed",
 ]

@@ -83,7 +83,7 @@ def measure_together(
     each entry that is done. Raises RunnerError when a runtime refuses, crashes or times out.
     """
     chosen = [runner_called(one.runner) if one.runner else runner_for(one.artifact) for one in entries]
-    reasons = [_untimed(one) for one in chosen]
+    reasons = [untimed(one) for one in chosen]
     found = [
         Benchmark(executed=False, reason=reason, runner=one.name) if reason is not None else None
         for one, reason in zip(chosen, reasons, strict=True)
@@ -103,7 +103,7 @@ def measure_together(
     return tuple(one for one in found if one is not None)
 
 
-def _untimed(runner: Runner | OwnProgram) -> str | None:
+def untimed(runner: Runner | OwnProgram) -> str | None:
     """Why `runner` gives no times here; None when it does."""
     if isinstance(runner, OwnProgram) and runner.emulated:
         return "it is emulated here, and the emulator's seconds say nothing about the processor's"

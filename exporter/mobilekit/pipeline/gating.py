@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mobilekit.bench import Watch, disturbances
+from mobilekit.bench import Watch, disturbances, untimed
 from mobilekit.bench.pinning import quiet_cores
 from mobilekit.bundle.manifest import Artifact
 from mobilekit.environment import describe
@@ -37,7 +37,6 @@ from mobilekit.pipeline.rebuild import PREFIX, rebuilt
 from mobilekit.pipeline.remeasure import golden_call, verify_bundle
 from mobilekit.pipeline.sides import side_of, side_of_bundle
 from mobilekit.progress import SILENT, Progress
-from mobilekit.runners import runner as runner_called
 from mobilekit.runners.registry import runner_for
 from mobilekit.spec import DataSpec
 
@@ -184,22 +183,16 @@ def _pair_or_finding(
     if _shapes(then) != _shapes(now):
         return without(Verdict.NOT_COMPARED, "the two take other inputs: they do not do the same work")
     paths = before.bundle.artifact_path(then), after.bundle.artifact_path(now)
-    runners = _runner(paths[0], options.runner), _runner(paths[1], options.runner)
-    for name in runners:
-        if (reason := runner_called(name).unavailable()) is not None:
+    chosen = [runner_for(path, options.runner) for path in paths]
+    for one in chosen:
+        if (reason := untimed(one)) is not None:
             return without(Verdict.NOT_COMPARED, f"not executed here: {reason}")
+    runners = chosen[0].name, chosen[1].name
     return Pair(variant, *paths, golden_call(after.bundle), runners, budget)
 
 
 def _shapes(artifact: Artifact) -> list[tuple[str, tuple[int, ...]]]:
     return [(one.dtype, one.sized()) for one in artifact.inputs]
-
-
-def _runner(artifact: Path, asked: str | None) -> str:
-    """The asked one where it takes such files, else the one for the suffix."""
-    if asked is not None and artifact.suffix in runner_called(asked).suffixes:
-        return asked
-    return runner_for(artifact).name
 
 
 def _raced(pairs: Sequence[Pair], options: GateOptions, progress: Progress) -> tuple[list[Race], list[str]]:
