@@ -13,6 +13,8 @@ BIN := .venv/bin
 READY := .venv/ready
 # A test that starts runtimes takes 1 to 2 GB: not one for each of many cores.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=worksteal
+# As many test processes as cores: one thread each, so that they do not take each other's.
+export OMP_NUM_THREADS := 1
 
 .PHONY: help
 help: ## this list
