@@ -79,6 +79,16 @@ def command(
         ),
     ] = None,
     test_samples: TestOption = None,
+    instructions: Annotated[
+        str | None,
+        typer.Option(
+            "--instructions",
+            metavar="CPU",
+            help="Count the Arm instructions of both sides' .pte artifacts on this emulated core: cortex-a53, "
+            "cortex-a76 or max. Needs QEMU; docs/runners.md. Default: what the bundles recorded.",
+            show_default=False,
+        ),
+    ] = None,
     build: Annotated[
         str | None,
         typer.Option(
@@ -133,6 +143,7 @@ def command(
         runner=runner,
         only=_variants(variant or []),
         data=data_of(None, data, None, test_samples) if data else None,
+        instructions=instructions,
         build=build,
         equal_files=equal_files,
         seed=seed,

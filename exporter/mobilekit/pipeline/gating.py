@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mobilekit.bench import Watch, disturbances, untimed
+from mobilekit.bench import Watch, count_instructions, counter, disturbances, untimed
 from mobilekit.bench.pinning import quiet_cores
 from mobilekit.bundle.manifest import Artifact
 from mobilekit.environment import describe
@@ -54,7 +54,8 @@ class GateOptions:
     """`only`: the variants to look at; none: all. `equal_files`: time also artifacts that are the same file.
 
     `max_seconds` bounds the timing; None: a minute for each variant that is timed. `build`: the command that makes a
-    bundle of a git revision. `runner`: for the artifacts that it takes.
+    bundle of a git revision. `runner`: for the artifacts that it takes. `instructions`: the Arm core on which those of
+    both sides' .pte artifacts are counted now.
     """
 
     budgets: GateBudgets = field(default_factory=GateBudgets)
@@ -64,6 +65,7 @@ class GateOptions:
     runner: str | None = None
     only: tuple[Variant, ...] = ()
     data: DataSpec | None = None
+    instructions: str | None = None
     build: str | None = None
     equal_files: bool = False
     seed: int = 0
@@ -83,6 +85,8 @@ def gate(baseline: str, candidate: str, options: GateOptions, progress: Progress
         _refuse_unknown_variants(options, before, after)
         if options.data is not None:
             before, after = (_on_data(side, options, progress) for side in (before, after))
+        if options.instructions is not None:
+            before, after = (_counted(side, variants, options.instructions, progress) for side in (before, after))
         findings, notes = _latencies(before, after, variants, options, progress)
     for variant in variants:
         findings += compare_figures(before, after, variant, options.budgets)
@@ -136,6 +140,23 @@ def _on_data(side: Side, options: GateOptions, progress: Progress) -> Side:
     kept = {(one.target, one.scheme): one.benchmark for one in side.bundle.manifest.artifacts}
     artifacts = tuple(one.model_copy(update={"benchmark": kept[one.target, one.scheme]}) for one in manifest.artifacts)
     return side_of_bundle(side.bundle, manifest.model_copy(update={"artifacts": artifacts}), side.name)
+
+
+def _counted(side: Side, variants: Sequence[Variant], cpu: str, progress: Progress) -> Side:
+    """The side with instructions counted now; one without artifacts keeps what was recorded of it."""
+    if side.bundle is None:
+        return side
+    chosen, inputs, figures = counter(cpu, progress), golden_call(side.bundle), []
+    with progress.task(f"counting instructions on {cpu}, {side.name}", total=len(side.figures)) as task:
+        for one in side.figures:
+            path = side.bundle.artifact_path(side.bundle.artifact(*one.variant))
+            if one.variant in variants and path.suffix in chosen.suffixes:
+                found = count_instructions(path, inputs, cpu=chosen)
+                figures.append(replace(one, instructions=found.per_inference, instructions_cpu=found.cpu))
+            else:
+                figures.append(one)
+            task.advance()
+    return replace(side, figures=tuple(figures))
 
 
 def _latencies(
