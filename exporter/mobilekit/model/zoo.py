@@ -45,7 +45,10 @@ class ZooModel:
         """What training it reached, and whether the weights come along."""
         if self.card is None:
             return "no weights: train it"
-        return self.card.describe() if self.card.shipped else f"{self.card.describe()}; not shipped: train it"
+        if self.card.shipped:
+            return self.card.describe()
+        trained = f"after {self.card.epochs} of {self.recipe.train.epochs} epochs"
+        return f"{self.card.describe()} {trained}; not shipped"
 
 
 def zoo_models(progress: Progress = SILENT) -> tuple[ZooModel, ...]:
