@@ -77,10 +77,10 @@ def test_an_artifact_that_is_not_the_model_fails_with_exit_code_1(demo, mobileki
 
 
 def test_bench_says_what_it_measured_and_what_it_did_not(demo, mobilekit) -> None:
-    benched = mobilekit("bench", str(demo.bundle), "--runs", "5", "--seconds", "0", "--threads", "1")
+    benched = mobilekit("bench", str(demo.bundle), "--runs", "20", "--seconds", "0", "--threads", "1")
     assert benched.code == 0, benched.err
     assert "only speed and memory were measured now" in benched.out
-    assert "median of 5 runs at batch 1, 1 thread(s)" in benched.out
+    assert "median of 20 runs at batch 1, 1 thread(s)" in benched.out
     assert all(len(line) <= 110 for line in benched.out.split("Ratios")[0].splitlines())
 
 

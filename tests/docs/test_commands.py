@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import typer
 
 from mobilekit.cli.app import app
+from mobilekit.runners import runner
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).with_name("mobilekit")
@@ -172,12 +174,20 @@ def test_the_readmes_own_model_is_exported_by_command_and_from_python(readme: An
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_readmes_way_from_training_to_inspection_works(pages: dict[str, Any], tmp_path: Path) -> None:
-    block = pages["README.md"].section("Export your own model").blocks("sh")[-1]
-    lines = list(command_lines(block.code))
+    way, onwards = pages["README.md"].section("Export your own model").blocks("sh")[-2:]
+    lines = list(command_lines(way.code))
     assert [words[0] for words in lines] == ["train", "export", "verify", "bench", "inspect"]
     said = {words[0]: mobilekit(tmp_path, *words) for words in lines}
     (shown,) = pages["docs/training.md"].blocks("console")
     assert without_figures(shown.code.partition("\n")[2]) == without_figures(said["train"])
+    shutil.copytree(tmp_path / "bundles/digits", tmp_path / "bundles/released")
+    lines = list(command_lines(onwards.code))
+    assert [words[0] for words in lines] == ["report", "verify", "bench", "gate"]
+    no_arm = runner("arm64").unavailable()
+    for words in lines:
+        if no_arm is None or not {"arm64", "--instructions"} & set(words):
+            mobilekit(tmp_path, *words)
+    assert (tmp_path / "report.html").exists()
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ from mobilekit.gate.session import Session, run_session
 from mobilekit.gate.side import Variant, words
 from mobilekit.pipeline.rebuild import PREFIX, rebuilt
 from mobilekit.pipeline.remeasure import golden_call, verify_bundle
+from mobilekit.pipeline.running import make_ready
 from mobilekit.pipeline.sides import side_of, side_of_bundle
 from mobilekit.progress import SILENT, Progress
 from mobilekit.runners.registry import runner_for
@@ -83,6 +84,8 @@ def gate(baseline: str, candidate: str, options: GateOptions, progress: Progress
         after = side_of(Path(candidate))
         variants = matched(before, after, options.only)
         _refuse_unknown_variants(options, before, after)
+        if after.bundle is not None:
+            make_ready(options.runner, after.bundle.manifest.artifacts, timed=True, progress=progress)
         if options.data is not None:
             before, after = (_on_data(side, options, progress) for side in (before, after))
         if options.instructions is not None:
