@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 
-from mobilekit.bench.together import Entry
+from mobilekit.bench.together import Entry, untimed
 from mobilekit.bundle.manifest import ColdStart
 from mobilekit.runners import Effort, Worker
 from mobilekit.runners import runner as runner_called
@@ -17,9 +17,9 @@ _ONE = Effort(warmup=0, min_runs=1, min_seconds=0, max_runs=1)
 
 
 def cold_start(entry: Entry, starts: int, *, threads: int = 1, timeout_s: float = 300) -> ColdStart | None:
-    """`starts` new processes, one after the other. None where the runtime cannot run here. Raises RunnerError."""
+    """`starts` new processes, one after the other. None where the runtime gives no times here. Raises RunnerError."""
     chosen = runner_called(entry.runner) if entry.runner else runner_for(entry.artifact)
-    if chosen.unavailable() is not None:
+    if untimed(chosen) is not None:
         return None
     loads, firsts = [], []
     for _ in range(starts):

@@ -6,22 +6,17 @@ Reads only what the bundle holds; what is missing is said to be missing. Names f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mobilekit.bundle import Manifest
 from mobilekit.files import MADE_BY
 from mobilekit.inspection import Inspection
-from mobilekit.inspection.summary import size_text
 from mobilekit.report import charts, table
 from mobilekit.report.caveats import caveats
 from mobilekit.report.inside import look_inside
 from mobilekit.report.samples import Mistakes, shown_samples
+from mobilekit.report.templates import template
 from mobilekit.report.verdict import verdicts
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 
 def report_html(
@@ -36,7 +31,8 @@ def report_html(
     """
     chart = charts.scatter(manifest)
     samples = mistakes.shown if mistakes else shown_samples(folder, manifest)
-    return _template().render(
+    page = template("report.html.j2", (("thousands", _thousands),), autoescape=True)
+    return page.render(
         m=manifest,
         made_by=MADE_BY,
         rows=table.result_rows(manifest),
@@ -56,26 +52,5 @@ def report_html(
     )
 
 
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("mobilekit.report", "."),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=True,
-    )
-    environment.filters.update(
-        figure=table.figure,
-        ratio=table.ratio,
-        percent=table.percent,
-        points=table.points,
-        sqnr=table.sqnr,
-        megabytes=lambda count: table.figure(None if count is None else count / 1e6),
-        size=size_text,
-        thousands=lambda count: f"{count:,}",
-    )
-    return environment.get_template("report.html.j2")
+def _thousands(count: int) -> str:
+    return f"{count:,}"
