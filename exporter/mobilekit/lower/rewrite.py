@@ -55,20 +55,6 @@ def ranges_kept(program: ExportedProgram) -> Iterator[None]:
         yield
 
 
-def hold_functional(program: ExportedProgram) -> None:
-    """Spare a program that has just been decomposed the pass that only makes programs functional: it is.
-
-    ExecuTorch begins with that pass, `run_decompositions({})`, a tenth of a lowering.
-    """
-    decompose = program.run_decompositions
-
-    def unless_functional(table: Any = None, **options: Any) -> ExportedProgram:
-        only_functional = type(table) is dict and not table  # torch's own tables are filled when they are read
-        return program if only_functional else decompose(table, **options)
-
-    program.run_decompositions = unless_functional
-
-
 def infer_dynamic_dimension(program: ExportedProgram) -> ExportedProgram:
     """A copy in which a reshape with one dynamic dimension infers it (-1) instead of reading it from its input.
 

@@ -16,7 +16,8 @@ from mobilekit.bundle.pte import read_pte
 from mobilekit.environment import version_of
 from mobilekit.files import storage_errors
 from mobilekit.lower.recurrent import written_out
-from mobilekit.lower.rewrite import hold_functional, infer_dynamic_dimension, ranges_kept, without_traces
+from mobilekit.lower.replay import decomposed_where_needed, remembered
+from mobilekit.lower.rewrite import infer_dynamic_dimension, ranges_kept, without_traces
 from mobilekit.lower.rewrites import XNNPACK, Rewrites, rewritten
 from mobilekit.lower.target import Lowered, refused
 from mobilekit.lower.xnnpack_partition import no_patterns, partitioner
@@ -65,9 +66,8 @@ class Xnnpack:
                 with ranges_kept(bare):
                     changed = rewritten(bare, {**self.rewrites, **written_out(bare)})
                     prepared = infer_dynamic_dimension(changed)
-                    if changed is not bare:
-                        hold_functional(prepared)
-                with ranges_kept(prepared):
+                just_decomposed = changed is not bare
+                with ranges_kept(prepared), remembered(), decomposed_where_needed(functional=just_decomposed):
                     edge = to_edge_transform_and_lower(prepared, partitioner=[partitioner()])
                     executorch = edge.to_executorch()
         except Exception as error:
