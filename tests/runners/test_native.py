@@ -45,6 +45,14 @@ def test_outputs_equal_the_python_binding_to_the_bit(native: str, artifacts) -> 
     assert same(outputs(native, artifacts["dynamic.pte"], batches), outputs("pte", artifacts["dynamic.pte"], batches))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the limits of a process in /proc")
+def test_it_may_not_take_more_memory_than_there_is(native: str, artifacts) -> None:
+    with Worker(native, artifacts["static.pte"], threads=1) as worker:
+        limits = Path(f"/proc/{worker.pid}/limits").read_text().splitlines()
+    (line,) = [one for one in limits if one.startswith("Max data size")]
+    assert int(line.split()[-2]) <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A program outside of delegates: int64 and a piece of a sequence in; a state, int64 and bool out."""

@@ -6,9 +6,7 @@ shared with the caller; a reply says how many runs it holds, or why there are no
 
 from __future__ import annotations
 
-import contextlib
 import os
-import resource
 import signal
 import sys
 import time
@@ -19,6 +17,7 @@ from pydantic import Field, TypeAdapter
 
 from mobilekit.bundle.contents import Count
 from mobilekit.errors import RunnerError
+from mobilekit.runners.limits import limit_this_process
 from mobilekit.runners.protocol import Refused
 from mobilekit.runners.pte import PteRunner
 from mobilekit.runners.worker import end_with_caller, in_its_own_words
@@ -90,11 +89,7 @@ def main(artifact: str, threads: int, *descriptors: int) -> None:
     _, replies, lifeline, _, outputs = descriptors
     end_with_caller(lifeline)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        # A damaged file may plan absurd memory: it fails here, and does not take the machine's.
-        most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    limit_this_process()
     reply: Traced | Refused
     try:
         reply = trace(Path(artifact), threads, f"/dev/fd/{outputs}")

@@ -25,6 +25,7 @@ from typing import BinaryIO
 from mobilekit.errors import MobilekitError
 from mobilekit.runners.arrays import read_samples, write_samples
 from mobilekit.runners.base import OwnProgram, Runner, Session
+from mobilekit.runners.limits import limit_this_process
 from mobilekit.runners.memory import PeakMemory
 from mobilekit.runners.protocol import (
     CountInstructions,
@@ -185,8 +186,7 @@ def main(name: str, threads: int, *descriptors: int) -> None:
     requests, replies, lifeline, inputs, outputs = descriptors
     end_with_caller(lifeline)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_this_process()
     with os.fdopen(requests, "rb") as reader, os.fdopen(replies, "wb") as writer:
         try:
             chosen = runner(name)

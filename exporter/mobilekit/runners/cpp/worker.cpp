@@ -411,6 +411,13 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   const struct rlimit none {0, 0};
   setrlimit(RLIMIT_CORE, &none);
+  // A damaged file may ask for terabytes: no more than the machine has.
+  struct rlimit data = {};
+  const rlim_t machine = rlim_t(sysconf(_SC_PAGESIZE)) * rlim_t(sysconf(_SC_PHYS_PAGES));
+  if (getrlimit(RLIMIT_DATA, &data) == 0 && (data.rlim_max == RLIM_INFINITY || machine < data.rlim_max)) {
+    data.rlim_cur = data.rlim_max = machine;
+    setrlimit(RLIMIT_DATA, &data);
+  }
   if (lifeline >= 0) end_with_caller(lifeline);
 
   const volatile uint64_t* counter = counted ? find_counter() : nullptr;
