@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilekit.bundle import Manifest
+from mobilekit.bundle.measured import Interval
 from mobilekit.report import verdicts
 from mobilekit.report.verdict import median_interval, share_interval
 
@@ -48,7 +49,8 @@ def test_slower_than_float_does_not_pay(
 ) -> None:
     benchmark = manifest.artifacts[INT8].benchmark
     assert benchmark is not None and benchmark.latency is not None
-    latency = benchmark.latency.model_copy(update={"median_ms": median})
+    about = Interval(low=0.99 * median, high=1.01 * median)
+    latency = benchmark.latency.model_copy(update={"median_ms": median, "median_ci95": about})
     found = of(changed(artifact=(INT8, {"benchmark": benchmark.model_copy(update={"latency": latency})})))
     assert found[0] == kind and says in found[1]
 
@@ -109,6 +111,13 @@ def test_intervals_as_published() -> None:
 def test_a_median_is_surer_with_more_runs(manifest: Manifest) -> None:
     benchmark = manifest.artifacts[INT8].benchmark
     assert benchmark is not None and benchmark.latency is not None
-    few, many = (benchmark.latency.model_copy(update={"n": n}) for n in (10, 1000))
+    few, many = (benchmark.latency.model_copy(update={"n": n, "median_ci95": None}) for n in (10, 1000))
     assert median_interval(few)[0] < median_interval(many)[0] < benchmark.latency.median_ms
     assert median_interval(many)[1] < median_interval(few)[1]
+
+
+def test_a_median_is_as_sure_as_its_rounds_were(manifest: Manifest) -> None:
+    benchmark = manifest.artifacts[INT8].benchmark
+    assert benchmark is not None and benchmark.latency is not None
+    measured = benchmark.latency.model_copy(update={"median_ci95": Interval(low=1, high=3)})
+    assert median_interval(measured) == (1, 3)

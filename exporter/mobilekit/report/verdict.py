@@ -48,7 +48,12 @@ def verdicts(manifest: Manifest) -> tuple[Verdict, ...]:
 
 
 def median_interval(latency: Latency) -> tuple[float, float]:
-    """About 95 % of where the median lies, from the quartiles: median ± 1.57 IQR / √n (McGill, Tukey, Larsen 1978)."""
+    """Where the median lies with 95 % confidence: as measured, over rounds, where the bundle has that.
+
+    Else from the quartiles: median ± 1.57 IQR / √n (McGill, Tukey, Larsen 1978).
+    """
+    if latency.median_ci95 is not None:
+        return latency.median_ci95.low, latency.median_ci95.high
     half = 1.57 * latency.iqr_ms / sqrt(latency.n)
     return max(0.0, latency.median_ms - half), latency.median_ms + half
 
