@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilekit.errors import LowerError
 from mobilekit.files import storage_errors
+from mobilekit.lower.onnx_quantized import unsigned_activations
 from mobilekit.lower.rewrite import without_traces
 from mobilekit.lower.target import Lowered, refused
 from mobilekit.quiet import quiet
@@ -66,6 +67,7 @@ class Onnx:
                 )
                 if exported is None:
                     raise LowerError("onnx: the exporter returned nothing")
+                unsigned_activations(exported.model)
                 _name_ends(exported.model, inputs, outputs)
                 model = exported.model_proto
         except LowerError:
