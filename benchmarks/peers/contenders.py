@@ -43,10 +43,11 @@ CONTENDERS = (
 
 
 def chosen(names: list[str] | None) -> tuple[Contender, ...]:
-    """Those called `names`, and ours with them always; None: all. Raises SystemExit naming those that there are."""
+    """Those called `names`, and ours with them where none of ours is named; None: all. Raises SystemExit."""
     if names is None:
         return CONTENDERS
     known = [one.name for one in CONTENDERS]
     if unknown := [name for name in names if name not in known]:
         raise SystemExit(f"no contender is called {', '.join(unknown)}; there are {', '.join(known)}")
-    return tuple(one for one in CONTENDERS if one.ours or one.name in names)
+    without = not any(one.ours and one.name in names for one in CONTENDERS)
+    return tuple(one for one in CONTENDERS if one.name in names or (without and one.ours))

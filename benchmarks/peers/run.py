@@ -77,7 +77,9 @@ def _arguments() -> argparse.Namespace:
     run.add_argument("--calibration", type=_count, default=256, metavar="N", help="calibration samples (256)")
     run.add_argument("--sessions", type=_count, default=3, metavar="N", help="of timing, with new processes each (3)")
     run.add_argument("--rounds", type=_count, default=20, metavar="N", help="turns of each contender in a session (20)")
-    run.add_argument("--only", nargs="+", metavar="NAME", help="these contenders, and ours")
+    run.add_argument(
+        "--only", nargs="+", metavar="NAME", help="these contenders; ours too, where none of ours is named"
+    )
     shown = commands.add_parser("page", help="write the page of what has been run")
     for one in (run, shown):
         one.add_argument(
