@@ -22,6 +22,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 import uuid
@@ -48,6 +49,7 @@ RESULTS = HERE.parent / "results" / "peers.jsonl"
 
 def main() -> None:
     args = _arguments()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that nothing is left behind
     try:
         if args.command == "setup":
             set_up(args.names)

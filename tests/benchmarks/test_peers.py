@@ -6,8 +6,10 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -184,6 +186,41 @@ def test_bad_words_end_in_a_sentence(words: list[str], said: str, tmp_path: Path
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_stop_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Stopped while a converter is at work: no processes, no folders, no half results."""
+    words = ["run", "digits_cnn", "--data", "digits", "--results", tmp_path / "peers.jsonl", "--test", 4]
+    place = tmp_path / "temporary"
+    place.mkdir()
+    with subprocess.Popen(
+        [sys.executable, str(PEERS / "run.py"), *map(str, words), "--calibration", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(place)},
+        cwd=ROOT,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "converting" in line:
+                break
+        time.sleep(0.5)
+        (folder,) = place.glob("peers-*")
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in rest
+    assert not list(place.glob("peers-*"))
+    assert not (tmp_path / "peers.jsonl").exists()
+    assert not [one for one in Path("/proc").glob("[0-9]*/cmdline") if str(folder) in _read(one)]
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return ""  # it ended meanwhile
 
 
 @pytest.mark.slow
