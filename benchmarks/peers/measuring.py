@@ -6,6 +6,7 @@ A row for every contender and scheme: figures, or the one line that says why the
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def convert(contender: Contender, model: str, material: Material, onnx: dict[str
     if contender.from_onnx:
         took = {name: took[name] + onnx[name] for name in took}
     complete = all("files" in made for made in reply["made"].values())
-    export = {**{name: round(value, 2) for name, value in took.items()}, "schemes": SCHEMES if complete else ["fp32"]}
+    export: dict[str, Any] = {name: round(value, 2) for name, value in took.items()}
+    export |= {"schemes": SCHEMES if complete else ["fp32"], "load": round(os.getloadavg()[0], 1)}
     return [
         {**row, "versions": reply["versions"], "export": export, **_made(reply["made"][row["scheme"]])} for row in rows
     ]

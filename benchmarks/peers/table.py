@@ -130,12 +130,13 @@ def _sooner(rows: Sequence[Record]) -> list[str]:
     ]
 
 
-def _where(run: Record, rows: Iterable[Record]) -> str:
+def _where(run: Record, rows: Sequence[Record]) -> str:
     versions: dict[str, str] = {}
     for row in rows:
         versions |= row.get("versions", {})
     named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     disturbed, machine = run["noise"]["disturbances"], run["machine"]
+    loads = [row["export"]["load"] for row in rows if "export" in row]
     quiet = "The machine was quiet while timing, as far as it tells"
     during = f"**While timing, {' and '.join(disturbed)}**: read ratios, not times" if disturbed else quiet
     sentences = (
@@ -144,7 +145,8 @@ def _where(run: Record, rows: Iterable[Record]) -> str:
         named,
         f"{run['sessions']} sessions of {run['rounds']} rounds, every process started anew in each session",
         during,
-        f"The load average was {run['load_before']:.1f} before timing and {run['load_after']:.1f} after it",
+        f"The load average was {_range(loads)} while converting, {run['load_before']:.1f} before timing and "
+        f"{run['load_after']:.1f} after it",
     )
     return ". ".join(sentences) + "."
 
@@ -159,3 +161,7 @@ def _escaped(text: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{min(values):.1f} to {max(values):.1f}" if values else "not looked at"

@@ -82,7 +82,7 @@ def test_every_contender_has_what_it_needs(table: ModuleType) -> None:
 
 def row(contender: str, scheme: str = "int8", **changes: Any) -> dict[str, Any]:
     latency = {"median_ms": 1.0, "ci95": [0.9, 1.1], "p90_ms": 1.2, "min_ms": 0.9, "n": 100, "rounds": 10}
-    export = {"seconds": 20.0, "cpu_seconds": 10.0, "schemes": ["fp32", "int8"]}
+    export = {"seconds": 20.0, "cpu_seconds": 10.0, "schemes": ["fp32", "int8"], "load": 0.5}
     figures = {"n": 100, "correct": 90, "accuracy": 0.9, "agreement": 0.95, "bytes": 1000, "accuracy_p": 1.0}
     base = {"kind": "row", "run": "r", "contender": contender, "scheme": scheme, "versions": {contender: "1"}}
     return {**base, **figures, "latency": latency, "export": export, **changes}
@@ -131,6 +131,7 @@ def test_the_page_shows_the_last_run_of_a_model_and_the_reasons(table: ModuleTyp
     assert "777" not in text
     assert "| int8 | no tools \\| at all | | | | | |" in text
     assert "**While timing, others worked**" in text
+    assert "0.5 to 0.5 while converting, 0.1 before timing and 0.2 after it" in text
     widths = {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")}
     assert widths == {9}
 
