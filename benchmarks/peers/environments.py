@@ -1,6 +1,9 @@
 """Environments: a virtual environment for each peer, from a pinned list in requirements/, kept in mobilekit's cache.
 
-An environment counts as there once it is complete, and for as long as its list has not changed.
+An environment counts as there once it is complete, and for as long as its list has not changed. A list is renewed by
+`uv pip compile --no-header --no-annotate --no-emit-index-url --python-version 3.11` from the peer's own packages: for
+litert litert-torch, ai-edge-quantizer and ai-edge-litert; for openvino openvino and nncf. The list of ncnn is made
+by hand: pnnx asks for torch, but the program that it holds does without.
 """
 
 from __future__ import annotations
