@@ -102,6 +102,18 @@ def test_a_peer_that_is_ahead_is_said_to_be(table: ModuleType) -> None:
     assert "**exports in less time**, 4 CPU seconds against 10" in text
 
 
+def test_a_peer_ahead_in_the_same_runtime_alone_is_said_too(table: ModuleType) -> None:
+    ours = [row("mobilekit-pte"), row("mobilekit-onnx")]
+    ours[1]["latency"] = {**ours[1]["latency"], "median_ms": 4.0, "ci95": [3.9, 4.1]}
+    peer = row("onnxruntime", ratio=ratio(3.0, 2.9, 3.1))
+    peer["latency"] = {**peer["latency"], "median_ms": 3.0, "ci95": [2.9, 3.1]}
+    assert "**faster** than **mobilekit** .onnx in the same runtime, 0.75 of its time" in "".join(
+        table.ahead([*ours, peer])
+    )
+    peer["latency"]["ci95"] = [2.9, 3.95]
+    assert "faster" not in "".join(table.ahead([*ours, peer]))
+
+
 def test_what_lies_within_noise_is_not_called_ahead(table: ModuleType) -> None:
     level = row("litert", ratio=ratio(0.99, 0.9, 1.05))
     assert table.ahead([row("mobilekit-pte"), level]) == ["No peer was ahead of mobilekit in anything measured here."]
