@@ -27,6 +27,8 @@ calibrates on the same tensors and answers the same test tensors, one at a time,
   CPU seconds. Where a peer starts from the float ONNX file, exporting that by torch.onnx.export is in its time.
 - mobilekit's files take batches of any size up to the recipe's, as `mobilekit export` makes them; peers' take one.
   Its export time is of capturing, quantizing and lowering; the command also verifies what it made.
+- ncnn runs with its defaults: Winograd's convolutions, and what passes between layers stored as float16, on x86 as
+  well. Its outputs for resnet20 are within 1e-3 of PyTorch's, those of all others in fp32 within 1e-5.
 """
 
 

@@ -93,6 +93,7 @@ def openvino(files: list[str], threads: int) -> Bind:
 
 
 def ncnn(files: list[str], threads: int) -> Bind:
+    """With its defaults, among them `use_fp16_storage`: the page says so."""
     import ncnn as runtime
 
     net = runtime.Net()
