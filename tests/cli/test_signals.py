@@ -40,6 +40,14 @@ SWALLOWS = """
         return nn.Linear(4, 3)
 """
 
+IN_TEXT = """
+    from torch import nn
+
+    def build():
+        exec("import pathlib, time; pathlib.Path('building').touch(); time.sleep(60)")
+        return nn.Linear(4, 3)
+"""
+
 
 def until(happened: Callable[[], object], process: subprocess.Popen[str], seconds: float = 90) -> None:
     """Wait for something that the running command does."""
@@ -95,6 +103,16 @@ def test_a_library_that_swallows_it_does_not_win(mobilekit, net) -> None:
     ended = mobilekit.end(process, timeout=60)
     assert ended.code == 130
     assert not (mobilekit.folder / "out").exists()
+
+
+def test_while_a_text_is_executed_as_libraries_do(mobilekit, net) -> None:
+    net(IN_TEXT)
+    process = mobilekit.start(*EXPORT)
+    until((mobilekit.folder / "building").exists, process)
+    time.sleep(0.5)
+    stop(process, signal.SIGINT)
+    ended = mobilekit.end(process, timeout=60)
+    assert (ended.code, ended.out) == (130, ""), ended.err
 
 
 @pytest.mark.parametrize("delay", [0.5, 2.5])

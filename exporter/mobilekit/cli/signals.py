@@ -29,6 +29,14 @@ class Terminated(BaseException):
     """SIGTERM or SIGHUP."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """SIGINT.
+
+    Not KeyboardInterrupt itself: where that leaves `exec` of a string, which libraries use, Python remembers it and
+    ends by the signal, whatever was caught and cleaned up since.
+    """
+
+
 def listen() -> None:
     """Handle the signals that end a program, except those that were ignored when it started (nohup, `&`)."""
     for number in _CODES:
@@ -62,7 +70,7 @@ def _handle(number: int, frame: FrameType | None) -> None:
 
 
 def _exception(number: signal.Signals) -> BaseException:
-    return KeyboardInterrupt() if number == signal.SIGINT else Terminated()
+    return Interrupted() if number == signal.SIGINT else Terminated()
 
 
 def _unraisable(event: sys.UnraisableHookArgs) -> None:
