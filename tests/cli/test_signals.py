@@ -94,24 +94,26 @@ def test_while_the_users_code_runs(mobilekit, net, number: signal.Signals, code:
     ]
 
 
-def test_a_library_that_swallows_it_does_not_win(mobilekit, net) -> None:
-    net(SWALLOWS)
+def interrupted_while_building(mobilekit, delay: float):
+    """How an export ends that is interrupted `delay` seconds after its model has begun to be built, and may go on."""
     process = mobilekit.start(*EXPORT)
     until((mobilekit.folder / "building").exists, process)
-    time.sleep(0.5)
+    (mobilekit.folder / "go").touch()
+    time.sleep(delay)
     stop(process, signal.SIGINT)
-    ended = mobilekit.end(process, timeout=60)
+    return mobilekit.end(process, timeout=60)
+
+
+def test_a_library_that_swallows_it_does_not_win(mobilekit, net) -> None:
+    net(SWALLOWS)
+    ended = interrupted_while_building(mobilekit, 0.5)
     assert ended.code == 130
     assert not (mobilekit.folder / "out").exists()
 
 
 def test_while_a_text_is_executed_as_libraries_do(mobilekit, net) -> None:
     net(IN_TEXT)
-    process = mobilekit.start(*EXPORT)
-    until((mobilekit.folder / "building").exists, process)
-    time.sleep(0.5)
-    stop(process, signal.SIGINT)
-    ended = mobilekit.end(process, timeout=60)
+    ended = interrupted_while_building(mobilekit, 0.5)
     assert (ended.code, ended.out) == (130, ""), ended.err
 
 
@@ -119,12 +121,7 @@ def test_while_a_text_is_executed_as_libraries_do(mobilekit, net) -> None:
 def test_while_torch_and_the_lowering_run(mobilekit, net, delay: float) -> None:
     """From the moment that torch is there, at different distances: in capture, in lowering, between them."""
     net(WAITS)
-    process = mobilekit.start(*EXPORT)
-    until((mobilekit.folder / "building").exists, process)
-    (mobilekit.folder / "go").touch()
-    time.sleep(delay)
-    stop(process, signal.SIGINT)
-    ended = mobilekit.end(process, timeout=60)
+    ended = interrupted_while_building(mobilekit, delay)
     assert (ended.code, ended.out) == (130, ""), ended.err
     assert not (mobilekit.folder / "out").exists()
 

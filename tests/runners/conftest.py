@@ -90,3 +90,15 @@ def tiny_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("onnx") / "tiny.onnx"
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), str(path))
     return path
+
+
+@pytest.fixture
+def memory_limit() -> Callable[[int | None], int]:
+    """Bytes of memory of its own that a process may have; Linux."""
+
+    def of(pid: int | None) -> int:
+        limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+        (line,) = [one for one in limits if one.startswith("Max data size")]
+        return int(line.split()[-2])
+
+    return of

@@ -144,14 +144,10 @@ def test_a_file_of_the_same_name_as_a_package_is_not_imported(
         assert len(worker.run([(X,)])) == 1
 
 
-def memory_limit(pid: int | None) -> int:
-    """Bytes of memory of its own that a process may have."""
-    (line,) = [one for one in Path(f"/proc/{pid}/limits").read_text().splitlines() if one.startswith("Max data size")]
-    return int(line.split()[-2])
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the limits of a process in /proc")
-def test_a_worker_may_not_take_more_memory_than_there_is(tiny_onnx: Path) -> None:
+def test_a_worker_may_not_take_more_memory_than_there_is(
+    tiny_onnx: Path, memory_limit: Callable[[int | None], int]
+) -> None:
     with worker_for(tiny_onnx) as worker:
         assert memory_limit(worker.pid) <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
