@@ -22,7 +22,9 @@ from mobilekit.bundle.measured import (
     Instructions,
     Interval,
     Latency,
+    LayerNoise,
     Metrics,
+    Quantization,
     Verification,
 )
 from mobilekit.environment import Environment
@@ -49,9 +51,11 @@ __all__ = [
     "Instructions",
     "Interval",
     "Latency",
+    "LayerNoise",
     "Manifest",
     "Metrics",
     "ModelEntry",
+    "Quantization",
     "RelativePath",
     "Sha256",
     "StreamEntry",
@@ -236,6 +240,9 @@ class Manifest(Spec):
     labels: FileEntry | None = Field(default=None, description="UTF-8, line i (from 0) names class i, lines end in LF")
     artifacts: tuple[Artifact, ...]
     calibration: Calibration | None = Field(default=None, description="null when nothing was quantized statically")
+    quantization: tuple[Quantization, ...] = Field(
+        default=(), description="one for each scheme that was calibrated; bundles of older releases have none"
+    )
     test_data: TestData | None = Field(default=None, description="null when nothing was verified")
     golden: tuple[GoldenSample, ...] = ()
     reports: tuple[FileEntry, ...] = ()

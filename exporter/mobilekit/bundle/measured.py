@@ -1,4 +1,4 @@
-"""Measured: the part of bundle.json that says what an artifact did: verification and benchmark. See manifest.py.
+"""Measured: the part of bundle.json that says what was measured: verification, quantization noise, benchmark.
 
 What was not executed has no figures but a reason. Refuses an interval whose ends are the wrong way round.
 """
@@ -58,6 +58,23 @@ class Verification(Spec):
     def passed(self) -> bool | None:
         """True or False for what was held against thresholds, None for what was not."""
         return all(check.passed for check in self.checks) if self.checks else None
+
+
+class LayerNoise(Spec):
+    """What arrives at one layer's int8 output, with the noise of all layers before it."""
+
+    name: str = Field(description="the module's path in the model, or the graph's name for it")
+    operator: str = Field(description="as torch.export names it; 'input' for an input of the model")
+    sqnr_db: float | None = Field(description="signal to quantization noise against float; null: all values are equal")
+
+
+class Quantization(Spec):
+    """The quantized program that the artifacts of a scheme were lowered from."""
+
+    scheme: str
+    quantized: Count = Field(description="convolutions and linear layers that compute in int8")
+    candidates: Count = Field(description="all convolutions and linear layers")
+    layers: tuple[LayerNoise, ...] = Field(description="in the order they are computed, on calibration samples")
 
 
 class Interval(Spec):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mobilekit.bundle import Bundle
-from mobilekit.bundle.manifest import Artifact, Manifest, ModelEntry, StreamEntry
+from mobilekit.bundle.manifest import Artifact, Manifest, ModelEntry, Quantization, StreamEntry
 from mobilekit.bundle.pte import planned_memory
 from mobilekit.bundle.write import entry_for, utc_now, write_labels, write_manifest
 from mobilekit.capture import Captured, capture, captured_program
@@ -37,7 +37,7 @@ from mobilekit.pipeline.streaming import (
     write_whole,
 )
 from mobilekit.progress import SILENT, Progress
-from mobilekit.quantize import quantize, scheme
+from mobilekit.quantize import Quantized, quantize, scheme
 from mobilekit.report import write_reports
 from mobilekit.spec import DataSpec, StreamSpec
 
@@ -101,6 +101,7 @@ class _Export:
         self.source, self.folder, self.options, self.pairs, self.progress = source, folder, options, pairs, progress
         self.stream = stream
         self.outputs: Outputs = {}
+        self.quantization: tuple[Quantization, ...] = ()
 
     def run(self, dataset: Dataset | None, example: Sequence[torch.Tensor] | None) -> None:
         spec = self.options.data or self.source.recipe.data
@@ -154,7 +155,9 @@ class _Export:
                     if self.feed
                     else (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
                 )
-                programs[name] = quantize(prepared, batches, progress=self.progress).program
+                quantized = quantize(prepared, batches, progress=self.progress)
+            programs[name] = quantized.program
+            self.quantization += (_record(name, quantized),)
         return programs
 
     def _file(self, target: str, name: str, suffix: str) -> str:
@@ -241,6 +244,7 @@ class _Export:
             labels=labels,
             artifacts=artifacts,
             calibration=evidence.calibration_record(),
+            quantization=self.quantization,
             test_data=evidence.test_record(),
             golden=write_golden(
                 self.folder, evidence.test, stream.whole.inputs if stream else captured.inputs, artifacts, self.outputs
@@ -250,6 +254,11 @@ class _Export:
         )
         reports = write_reports(self.folder, manifest)
         write_manifest(self.folder, manifest.model_copy(update={"reports": reports}))
+
+
+def _record(name: str, quantized: Quantized) -> Quantization:
+    report = quantized.report
+    return Quantization(scheme=name, quantized=report.quantized, candidates=report.candidates, layers=report.layers)
 
 
 def _default_spec(dataset: Dataset | None) -> DataSpec:

@@ -9,16 +9,19 @@ the arithmetic is Jacob et al. 2018, https://arxiv.org/abs/1712.05877.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from mobilekit.bundle.measured import LayerNoise
 from mobilekit.capture import Captured, example_inputs, export_graph
 from mobilekit.errors import QuantizeError
 from mobilekit.model.seed import seeded
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize.folding import make_foldable, operator_name
+from mobilekit.quantize.layers import layer_noise
 from mobilekit.quantize.quantizer import quantizer
 from mobilekit.quantize.report import QuantizationReport, Quantized
 from mobilekit.quiet import quiet
@@ -60,8 +63,12 @@ def quantize(
                 if index == 0:
                     _check_still_the_same(captured.program, inputs, outputs)
                 task.advance()
-        program = _converted(prepared, captured)
-    return Quantized(program, _report(program, len(batches)))
+        with quiet():
+            floating = copy.deepcopy(prepared)  # converting changes the graph in place
+        converted = _converted(prepared)
+        program = _exported(converted, captured)
+        report = _report(program, len(batches), layer_noise(floating, converted, batches))
+    return Quantized(program, report)
 
 
 def _prepared(program: ExportedProgram) -> fx.GraphModule:
@@ -81,16 +88,26 @@ def _prepared(program: ExportedProgram) -> fx.GraphModule:
     return prepared
 
 
-def _converted(prepared: fx.GraphModule, captured: Captured) -> ExportedProgram:
+def _converted(prepared: fx.GraphModule) -> fx.GraphModule:
     import torch
 
     with quiet():
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
     try:
         with quiet(), torch.no_grad():
-            converted = convert_pt2e(prepared)
+            converted: fx.GraphModule = convert_pt2e(prepared)
             _share_equal(converted)
             _drop_unused(converted)
+    except Exception as error:
+        raise QuantizeError(f"the observed graph cannot be converted to int8: {summary(error)}") from error
+    return converted
+
+
+def _exported(converted: fx.GraphModule, captured: Captured) -> ExportedProgram:
+    import torch
+
+    try:
+        with quiet(), torch.no_grad():
             return export_graph(converted, captured.inputs, example_inputs(captured.inputs))
     except Exception as error:
         raise QuantizeError(f"the quantized graph cannot be exported: {summary(error)}") from error
@@ -172,7 +189,7 @@ def _drop_unused(converted: fx.GraphModule) -> None:
         delattr(converted.get_submodule(place), leaf)
 
 
-def _report(program: ExportedProgram, samples: int) -> QuantizationReport:
+def _report(program: ExportedProgram, samples: int, layers: tuple[LayerNoise, ...]) -> QuantizationReport:
     """Operators that have an int8 form: those whose first input is dequantized, and all of them."""
     import math
 
@@ -187,7 +204,7 @@ def _report(program: ExportedProgram, samples: int) -> QuantizationReport:
         raise _not_finite("an activation was NaN or infinite")
     candidates = [node for node in calls if operator_name(node) in _CANDIDATES]
     quantized = [node for node in candidates if operator_name(_activation(node)).startswith("dequantize")]
-    return QuantizationReport(samples, len(quantized), len(candidates))
+    return QuantizationReport(samples, len(quantized), len(candidates), layers)
 
 
 def _activation(node: fx.Node) -> object:

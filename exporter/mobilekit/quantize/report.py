@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mobilekit.bundle.measured import LayerNoise
+
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
@@ -16,6 +18,7 @@ class QuantizationReport:
     samples: int
     quantized: int
     candidates: int
+    layers: tuple[LayerNoise, ...]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from mobilekit.inspection import Inspection
 from mobilekit.report import charts, table
 from mobilekit.report.caveats import caveats
 from mobilekit.report.inside import look_inside
+from mobilekit.report.layers import layer_charts
 from mobilekit.report.samples import Mistakes, shown_samples
 from mobilekit.report.templates import template
 from mobilekit.report.verdict import verdicts
@@ -46,6 +47,7 @@ def report_html(
         latency_bars=charts.latency_bars(manifest),
         size_bars=charts.size_bars(manifest),
         inside=look_inside(folder, manifest, profiles or {}),
+        layers=layer_charts(manifest),
         samples=samples,
         found=mistakes,
         mistaken=any(one.mistakes for one in samples),

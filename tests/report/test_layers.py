@@ -1,0 +1,37 @@
+"""The noise of layers on the page: each a column, the worst named, odd names escaped, nothing where nothing is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mobilekit.bundle import Manifest
+from mobilekit.bundle.manifest import LayerNoise, Quantization
+from mobilekit.report.layers import layer_charts, worst_layers
+
+
+def layer(name: str, sqnr_db: float | None) -> LayerNoise:
+    return LayerNoise(name=name, operator="conv2d", sqnr_db=sqnr_db)
+
+
+LAYERS = (layer("image", None), layer("a<b", 41.0), layer("stages.0", 30.5), layer("head", -3.0))
+
+
+def test_a_bundle_that_does_not_say_has_no_chart(manifest: Manifest) -> None:
+    assert manifest.quantization == () and layer_charts(manifest) == ()
+
+
+def test_each_layer_is_a_column_and_the_worst_are_named(changed: Callable[..., Manifest]) -> None:
+    manifest = changed(quantization=(Quantization(scheme="int8", quantized=3, candidates=4, layers=LAYERS),))
+    (chart,) = layer_charts(manifest)
+    assert (chart.scheme, chart.targets) == ("int8", "xnnpack, onnx")
+    assert chart.summary.startswith("3 of 4 ")
+    assert [one.name for one in chart.worst] == ["head", "stages.0", "a<b"], "one that is equal is no bad one"
+    for svg in (chart.wide, chart.narrow):
+        assert svg.count("<title>") == len(LAYERS)
+        assert "a&lt;b (conv2d): 41.0 dB" in svg and "a<b" not in svg
+        assert "image (conv2d): equal" in svg
+
+
+def test_the_noisiest_come_first() -> None:
+    assert [one.name for one in worst_layers(LAYERS, 2)] == ["head", "stages.0"]
+    assert worst_layers((layer("x", None),)) == ()
