@@ -1,8 +1,12 @@
-"""Runners that have to be compiled first: made ready once, or a reason to skip."""
+"""Runners that have to be compiled first: made ready once, or a reason to skip. No example of hypothesis is timed."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)  # a busy one is slow, not wrong
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def test_a_single_speaker_cannot_be_split(tmp_path: Path) -> None:
     assert "train/ and test/" in str(caught.value.hint)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     clips=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9), st.booleans()), min_size=4, max_size=60),
     seed=st.integers(0, 99),

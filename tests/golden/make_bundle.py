@@ -49,6 +49,18 @@ def main() -> None:
         calibration=m.Calibration(
             source="colours", split="train", samples=256, indices_sha256="3" * 64, seed=0, generated=False
         ),
+        quantization=(
+            m.Quantization(
+                scheme="int8",
+                quantized=2,
+                candidates=2,
+                layers=(
+                    m.LayerNoise(name="image", operator="input", sqnr_db=None),
+                    m.LayerNoise(name="conv", operator="conv2d", sqnr_db=36.5),
+                    m.LayerNoise(name="head", operator="linear", sqnr_db=31.2),
+                ),
+            ),
+        ),
         test_data=m.TestData(
             source="colours", split="test", samples=360, indices_sha256="4" * 64, skipped=("red/broken.jpg",)
         ),

@@ -133,7 +133,7 @@ def test_a_truncated_artifact_is_refused_and_named(artifacts: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=5000)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_damage_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject

@@ -229,7 +229,7 @@ def test_files_that_are_not_archives(tmp_path: Path, saved: Path) -> None:
         load_pt2(tmp_path / "none.pt2")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_changed_byte_is_read_or_refused_cleanly(data: st.DataObject, saved: Path, tmp_path: Path) -> None:
     content = bytearray(saved.read_bytes())

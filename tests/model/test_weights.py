@@ -138,7 +138,7 @@ def test_damaged_files(tmp_path: Path) -> None:
         assert_refused(tmp_path / "x.safetensors", "is not a readable safetensors file")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), old=st.booleans())
 def test_a_changed_byte_is_read_or_refused_cleanly(data: st.DataObject, old: bool, tmp_path: Path) -> None:
     buffer = io.BytesIO()

@@ -48,7 +48,7 @@ def noise(length: int, seed: int = 0) -> np.ndarray:
     return (np.random.default_rng(seed).standard_normal(length) * 0.1).astype(np.float32)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(spec=specs, seed=st.integers(0, 1000))
 def test_the_page_s_code_is_the_package(plain_audio: dict, spec: AudioPreprocess, seed: int) -> None:
     waveform = noise(spec.clip_samples, seed)
@@ -71,7 +71,7 @@ def test_against_scipy() -> None:
     assert np.abs(audio_features(waveform, spec)[0] - expected).max() < 1e-5
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(spec=specs, pieces=st.lists(st.integers(0, 90), min_size=1, max_size=30))
 def test_piece_by_piece_has_the_bits_of_the_whole(spec: AudioPreprocess, pieces: list[int]) -> None:
     waveform = noise(spec.clip_samples)

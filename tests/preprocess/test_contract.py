@@ -40,7 +40,7 @@ def plain() -> dict[str, Any]:
 sides = st.integers(1, 14)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_the_page_s_code_is_the_package(plain: dict[str, Any], data: st.DataObject) -> None:
     image = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1))).integers(
@@ -78,7 +78,7 @@ def test_the_page_s_code_is_the_package(plain: dict[str, Any], data: st.DataObje
     assert normalize(to_pixels(image, spec), spec).ravel().tolist() == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     m=st.integers(1, 300),
     n=st.integers(1, 300),

@@ -216,7 +216,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     data=st.sampled_from(SEEDS),
     changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6),
@@ -233,7 +233,7 @@ def test_damaged_files_are_decoded_or_refused(data: bytes, changes: list[tuple[i
         assert result.ndim == 3 and result.shape[2] == 3
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
     try:

@@ -111,7 +111,7 @@ numbers = st.floats(-300, 300, width=64)
 positive = st.floats(0.001, 1000, width=64)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(divisor=positive, mean=st.tuples(numbers, numbers, numbers), std=st.tuples(positive, positive, positive))
 def test_normalize_rounds_every_operation_to_float32(
     divisor: float, mean: tuple[float, float, float], std: tuple[float, float, float]

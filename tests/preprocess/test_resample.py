@@ -33,7 +33,7 @@ def noise(seed: int, shape: tuple[int, ...], extremes: bool) -> np.ndarray:
     return np.where(pixels > 127, 255, 0).astype(np.uint8) if extremes else pixels
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     source=st.tuples(sides, sides),
     size=st.tuples(sides, sides),
@@ -60,7 +60,7 @@ def test_is_bit_equal_to_pillow(
     np.testing.assert_array_equal(result, by_pillow(pixels, size, interpolation))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(source=st.tuples(sides, sides), size=st.tuples(sides, sides), interpolation=interpolations)
 def test_takes_the_passes_in_the_order_of_pillow_13(
     source: tuple[int, int], size: tuple[int, int], interpolation: Interpolation
@@ -103,7 +103,7 @@ def test_photographs_are_bit_equal_to_pillow(photos: list[Path], interpolation: 
         np.testing.assert_array_equal(resample(pixels, size, interpolation), expected, err_msg=path.name)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     source=st.tuples(sides, sides),
     more=st.tuples(st.integers(0, 20), st.integers(0, 20)),
@@ -118,7 +118,7 @@ def test_antialias_changes_nothing_when_enlarging(
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(m=st.integers(1, 400), n=st.integers(1, 400))
 def test_without_antialias_box_takes_the_pixel_under_the_centre(m: int, n: int) -> None:
     window = windows(m, n, "box", antialias=False)
@@ -149,7 +149,7 @@ def test_the_same_size_gives_a_copy() -> None:
         assert not np.shares_memory(result, pixels)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(m=st.integers(1, 2000), n=st.integers(1, 300), interpolation=interpolations, antialias=st.booleans())
 def test_windows_stay_in_the_image_and_weigh_one(m: int, n: int, interpolation: Interpolation, antialias: bool) -> None:
     if interpolation == "nearest":

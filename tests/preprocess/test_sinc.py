@@ -13,7 +13,7 @@ from mobilekit.errors import DataError
 from mobilekit.preprocess import resample_sound
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rates=st.sampled_from([(44_100, 16_000), (48_000, 16_000), (8_000, 16_000), (22_050, 16_000), (11_025, 16_000)]),
     length=st.integers(1, 120),

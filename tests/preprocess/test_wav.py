@@ -35,7 +35,7 @@ def by_wave(raw: bytes, width: int, channels: int) -> bytes:
     return stream.getvalue()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sound=arrays.arrays(
         st.sampled_from([np.uint8, np.int16, np.int32]),
@@ -49,7 +49,7 @@ def test_whole_numbers_by_scipy(sound: np.ndarray) -> None:
     assert (wav.samples == (sound.astype(np.float64) - offset) / scale).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(values=st.lists(st.integers(-(2**23), 2**23 - 1), min_size=1, max_size=30))
 def test_24_bits_by_the_standard_library(values: list[int]) -> None:
     raw = b"".join(value.to_bytes(3, "little", signed=True) for value in values)
@@ -124,7 +124,7 @@ def test_what_it_refuses(given: bytes, says: str) -> None:
     assert "clip.wav" in caught.value.message and caught.value.hint
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_damage_is_refused_or_harmless(data: st.DataObject) -> None:
     """Bytes changed and cut anywhere: a DataError, or as many finite samples as the header says."""
@@ -139,7 +139,7 @@ def test_damage_is_refused_or_harmless(data: st.DataObject) -> None:
     assert wav.samples.size >= 1 and np.isfinite(wav.samples).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=80).map(lambda tail: b"RIFF\0\0\0\0WAVE" + tail))
 def test_random_chunks(encoded: bytes) -> None:
     with pytest.raises(DataError):

@@ -218,7 +218,7 @@ def answer(child: Child, line: str) -> str:
     return reply["message"]
 
 
-many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"))  # U+0000 would end a C string
 values = st.recursive(
     st.none()
