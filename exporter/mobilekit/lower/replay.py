@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from mobilekit.tracing import patched
@@ -64,33 +65,51 @@ def _key(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
     An operator of the edge dialect is the one of ATen with a note on the dtypes that it takes.
     """
-    import torch
-    from executorch.exir.dialects.edge._ops import EdgeOpOverload
-    from torch._subclasses import FakeTensor
-
-    opaque = (torch.dtype, torch.device, torch.layout, torch.memory_format)
-    mode = torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE)  # in which real tensors give fake ones
+    known = _types()
+    mode = known.fake_mode()  # in which real tensors give fake ones
     tensors = fakes = 0
 
     def key(value: Any) -> Any:
         nonlocal tensors, fakes
         kind = type(value)
-        if isinstance(value, torch.Tensor):
+        if isinstance(value, known.tensor):
             tensors += 1
-            fakes += kind is FakeTensor
+            fakes += kind is known.fake
             return id(value)
         if isinstance(value, (list, tuple)):
             return (kind, *map(key, value))
-        if kind in _VALUES or kind in opaque:
+        if kind in _VALUES or kind in known.opaque:
             return (kind, value)
         raise _Unknown
 
     try:
-        operator = target._op if isinstance(target, EdgeOpOverload) else target
+        operator = target._op if isinstance(target, known.edge) else target
         found = (operator, id(mode), key(args), *((name, key(value)) for name, value in kwargs.items()))
     except _Unknown:
         return None
     return found if fakes or (tensors and mode is not None) else None
+
+
+@dataclass(frozen=True)
+class _Types:
+    """What a key is told from: looked up once, since a long lowering makes a hundred thousand keys."""
+
+    tensor: type
+    fake: type
+    edge: Any
+    opaque: tuple[type, ...]
+    fake_mode: Callable[[], Any]
+
+
+@cache
+def _types() -> _Types:
+    import torch
+    from executorch.exir.dialects.edge._ops import EdgeOpOverload
+    from torch._subclasses import FakeTensor
+
+    opaque = (torch.dtype, torch.device, torch.layout, torch.memory_format)
+    fake_mode = partial(torch._C._get_dispatch_mode, torch._C._TorchDispatchModeKey.FAKE)
+    return _Types(torch.Tensor, FakeTensor, EdgeOpOverload, opaque, fake_mode)
 
 
 class _Unknown(Exception):
