@@ -1,14 +1,14 @@
 """Does the gate cry wolf, and does it see a slower candidate? Many gates beside a noisy neighbour.
 
-    mobilekit export resnet20 -t onnx -q fp32 --no-bench -o bundles/trial
+    mobilekit export resnet20 -t onnx -t xnnpack -q fp32 --no-bench -o bundles/trial
     python benchmarks/gate_trial.py bundles/trial
     python benchmarks/gate_trial.py --table
 
 False alarms: 200 gates of a bundle against a copy of itself. Power: 100 gates against candidates that real operators
 make about 5 % slower: a chain of activations beside the network, on an input scaled anew for each, as long as a
-calibration on this machine finds. A neighbour process loads a core on and off all the while, for random times. Each
-gate is the real command with --max-seconds 60. Results go to JSON lines as they come; what is there already is not run
-again.
+calibration on this machine finds. Arm instructions: 20 gates of the .pte against candidates that execute about 1 % more
+of them, by the same means. A neighbour process loads a core on and off all the while, for random times. Each gate is
+the real command with --max-seconds 60. Results go to JSON lines as they come; what is there already is not run again.
 """
 
 from __future__ import annotations
@@ -25,21 +25,28 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from mobilekit.bundle import Bundle
+    from mobilekit.bundle.manifest import Artifact
+
 RESULTS = Path(__file__).parent / "results" / "gate-trial.jsonl"
-EQUAL, SLOWER = "equal", "slower"
+EQUAL, SLOWER, MORE = "equal", "slower", "more instructions"
 TARGET_RATIO, NEAR_ENOUGH = 1.05, 0.004
 LONGEST = 64
+CORE, MORE_RATIO = "cortex-a76", 1.01
+METRIC = {EQUAL: "latency", SLOWER: "latency", MORE: "instructions"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle", type=Path, nargs="?", help="a bundle with an onnx:fp32 artifact")
+    parser.add_argument("bundle", type=Path, nargs="?", help="a bundle with onnx:fp32, and xnnpack:fp32 for counting")
     parser.add_argument("--equal", type=int, default=200, metavar="N", help="gates of equal sides (200)")
     parser.add_argument("--slower", type=int, default=100, metavar="N", help="gates of slower candidates (100)")
+    parser.add_argument("--more", type=int, default=20, metavar="N", help="gates of more instructions (20)")
     parser.add_argument("--length", type=int, metavar="N", help="of the chain, instead of calibrating")
     parser.add_argument("--quiet", action="store_true", help="without the neighbour")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE")
@@ -57,7 +64,8 @@ def main() -> None:
 def run(args: argparse.Namespace, place: Path) -> None:
     done = read(args.results)
     args.results.parent.mkdir(parents=True, exist_ok=True)
-    wanted = [(EQUAL, index) for index in range(args.equal)] + [(SLOWER, index) for index in range(args.slower)]
+    numbers = {EQUAL: args.equal, SLOWER: args.slower, MORE: args.more}
+    wanted = [(kind, index) for kind, number in numbers.items() for index in range(number)]
     had = {(one["kind"], one["index"]) for one in done}
     todo = [one for one in wanted if one not in had]
     random.Random(0).shuffle(todo)  # so that both kinds meet the same hours of the day
@@ -66,34 +74,39 @@ def run(args: argparse.Namespace, place: Path) -> None:
     length = args.length
     if length is None and any(kind == SLOWER for kind, _ in todo):
         length = calibrate(base, place)
+    longer = more_length(base, place) if any(kind == MORE for kind, _ in todo) else 0
     with contextlib.nullcontext() if args.quiet else neighbour():
         for number, (kind, index) in enumerate(todo, start=1):
             candidate = place / "candidate"
             shutil.copytree(base, candidate)
             if kind == SLOWER:
                 slow_down(candidate, length, seed=index)
-            record = {"kind": kind, "index": index, "neighbour": not args.quiet, "length": length}
-            record |= one_gate(base, candidate, seed=index)
+            elif kind == MORE:
+                add_instructions(candidate, longer, seed=index)
+            record = {"kind": kind, "index": index, "neighbour": not args.quiet}
+            record |= {"length": longer if kind == MORE else length} | one_gate(base, candidate, kind, seed=index)
             with args.results.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(record) + "\n")
             shutil.rmtree(candidate)
             print(f"{number}/{len(todo)} {kind} {index}: {record['verdict']} in {record['seconds']:.0f} s", flush=True)
 
 
-def one_gate(base: Path, candidate: Path, *, seed: int) -> dict[str, Any]:
-    """The real command, on latency alone."""
-    budgets = candidate / "gate.toml"
-    others = ("bytes_percent", "planned_memory_percent", "accuracy_points", "agreement_points")
+def one_gate(base: Path, candidate: Path, kind: str, *, seed: int) -> dict[str, Any]:
+    """The real command, on one metric alone."""
+    budgets, counted = candidate / "gate.toml", kind == MORE
+    others = ["bytes_percent", "planned_memory_percent", "accuracy_points", "agreement_points"]
+    others += ["delegated_share_points", "latency_percent"] if counted else []
     budgets.write_text("".join(f"{name} = false\n" for name in others))
-    words = [sys.executable, "-m", "mobilekit", "gate", base, candidate, "--variant", "onnx:fp32", "--json"]
-    words += ["--time-equal-files", "--budgets", budgets, "--max-seconds", 60, "--seed", seed]
+    words = [sys.executable, "-m", "mobilekit", "gate", base, candidate, "--json", "--budgets", budgets]
+    words += ["--max-seconds", 60, "--seed", seed, "--time-equal-files"]
+    words += ["--variant", "xnnpack:fp32", "--instructions", CORE] if counted else ["--variant", "onnx:fp32"]
     start = time.monotonic()
     done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False)
     seconds = time.monotonic() - start
     if done.returncode not in (0, 1, 3):
         sys.exit(done.stderr)
     result = json.loads(done.stdout)
-    (found,) = [one for one in result["findings"] if one["metric"] == "latency"]
+    (found,) = [one for one in result["findings"] if one["metric"] == METRIC[kind]]
     kept = {
         name: found[name] for name in ("verdict", "worsening", "low", "high", "sessions", "baseline", "more_seconds")
     }
@@ -103,7 +116,8 @@ def one_gate(base: Path, candidate: Path, *, seed: int) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "notes": result["notes"],
         "machine": f"{machine['processor']}, {machine['cores']} cores",
-        "versions": f"mobilekit {result['environment']['mobilekit']}, onnxruntime {packages['onnxruntime']}",
+        "versions": f"mobilekit {result['environment']['mobilekit']}, "
+        + (f"executorch {packages['executorch']}" if counted else f"onnxruntime {packages['onnxruntime']}"),
     }
 
 
@@ -113,7 +127,6 @@ def slow_down(bundle: Path, length: int, *, seed: int) -> None:
     from onnx import helper, numpy_helper
 
     from mobilekit.bundle import Bundle
-    from mobilekit.bundle.write import entry_for, write_manifest
 
     loaded = Bundle.load(bundle, check=False)
     artifact = loaded.artifact("onnx", "fp32")
@@ -142,9 +155,70 @@ def slow_down(bundle: Path, length: int, *, seed: int) -> None:
         ]
     )
     onnx.save(model, str(path))
-    changed = artifact.model_copy(update=entry_for(bundle, artifact.file).model_dump())
-    artifacts = tuple(changed if one is artifact else one for one in loaded.manifest.artifacts)
-    write_manifest(bundle, loaded.manifest.model_copy(update={"artifacts": artifacts}))
+    write_changed(loaded, artifact)
+
+
+def add_instructions(bundle: Path, length: int, *, seed: int) -> None:
+    """The same chain beside the network in the .pte: exported again from the bundle's reference."""
+    import torch
+
+    from mobilekit.bundle import Bundle
+    from mobilekit.capture import capture
+    from mobilekit.lower import target
+    from mobilekit.model.pt2 import load_pt2
+
+    loaded = Bundle.load(bundle, check=False)
+    artifact, reference = loaded.artifact("xnnpack", "fp32"), loaded.artifact("eager", "fp32")
+    scale = float(np.random.default_rng(seed).uniform(0.5, 1.5))
+
+    class Longer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = load_pt2(loaded.artifact_path(reference)).module(check_guards=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = x * scale
+            for _ in range(length):
+                y = y.tanh()
+            return self.network(x)[0] + 1e-6 * y.mean((2, 3), keepdim=True).flatten(1)[:, :1]
+
+        def eval(self) -> Longer:  # a program's module has no modes
+            return self
+
+    captured = capture(Longer(), reference.inputs)
+    path = loaded.artifact_path(artifact)
+    target("xnnpack").lower(captured.program, "fp32", path, inputs=captured.inputs, outputs=captured.outputs)
+    write_changed(loaded, artifact)
+
+
+def write_changed(bundle: Bundle, artifact: Artifact) -> None:
+    """The manifest with the hash of the artifact's new file."""
+    from mobilekit.bundle.write import entry_for, write_manifest
+
+    changed = artifact.model_copy(update=entry_for(bundle.path, artifact.file).model_dump())
+    artifacts = tuple(changed if one is artifact else one for one in bundle.manifest.artifacts)
+    write_manifest(bundle.path, bundle.manifest.model_copy(update={"artifacts": artifacts}))
+
+
+def more_length(base: Path, place: Path) -> int:
+    """The shortest chain that takes at least 1 % more instructions."""
+    from mobilekit.bench import count_instructions
+    from mobilekit.bundle import Bundle
+    from mobilekit.pipeline.remeasure import golden_call
+
+    bundle = Bundle.load(base)
+    inputs, file = golden_call(bundle), bundle.artifact("xnnpack", "fp32").file
+    before = count_instructions(base / file, inputs, cpu=CORE).per_inference
+    for length in range(1, LONGEST):
+        changed = place / "counting"
+        shutil.copytree(base, changed)
+        add_instructions(changed, length, seed=0)
+        ratio = count_instructions(changed / file, inputs, cpu=CORE).per_inference / before
+        shutil.rmtree(changed)
+        print(f"calibrating: length {length} takes {ratio - 1:+.3%} instructions", flush=True)
+        if ratio >= MORE_RATIO:
+            return length
+    sys.exit(f"a chain of {LONGEST} takes less than 1 % of the instructions: take a smaller model")
 
 
 def calibrate(base: Path, place: Path) -> int:
@@ -219,7 +293,7 @@ def table(records: list[dict[str, Any]]) -> str:
         "| gates | n | regression [95 %] | inconclusive | pass | seconds, median | slowest | sessions, median |",
         "|:-|-:|-:|-:|-:|-:|-:|-:|",
     ]
-    names = {EQUAL: "equal sides: false alarms", SLOWER: "about 5 % slower: power"}
+    names = {EQUAL: "equal sides: false alarms", SLOWER: "about 5 % slower: power", MORE: "about 1 % more instructions"}
     for kind, name in names.items():
         some = [one for one in records if one["kind"] == kind]
         if not some:
@@ -232,15 +306,13 @@ def table(records: list[dict[str, Any]]) -> str:
         lines.append(
             f"| {name} | {len(some)} | {share(counts['regression'], len(some))} | {counts['inconclusive']} "
             f"| {counts['pass']} | {np.median(seconds):.0f} | {seconds[-1]:.0f} "
-            f"| {np.median([one['sessions'] for one in some]):.0f} |"
+            f"| {'-' if kind == MORE else format(np.median([one['sessions'] for one in some]), '.0f')} |"
         )
-    worse = [one["worsening"] for one in records if one["kind"] == SLOWER and one["worsening"] is not None]
-    if worse:
-        low, middle, high = np.percentile(worse, [5, 50, 95])
-        lines += [
-            "",
-            f"The slower candidates were measured {middle:+.1f} % (5th to 95th percentile {low:+.1f} to {high:+.1f}).",
-        ]
+    for kind, name in ((SLOWER, "The slower candidates were measured"), (MORE, "Those with more instructions counted")):
+        worse = [one["worsening"] for one in records if one["kind"] == kind and one["worsening"] is not None]
+        if worse:
+            low, middle, high = np.percentile(worse, [5, 50, 95])
+            lines += ["", f"{name} {middle:+.2f} % (5th to 95th percentile {low:+.2f} to {high:+.2f})."]
     where = sorted(
         {
             f"{one['machine']}; {one['versions']}; {'beside a neighbour' if one['neighbour'] else 'quiet'}"

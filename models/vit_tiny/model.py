@@ -3,11 +3,15 @@
 Patches, learned positions, multi-head self-attention and an MLP per block, as in Dosovitskiy et al. 2020, "An Image is
 Worth 16x16 Words". What phone runtimes have no fast kernel for is left out: each projection is a 1x1 convolution with
 batch norm in place of layer norm, ReLU takes GELU's place, and the mean over all patches the class token's; LeViT
-(Graham et al. 2021) goes the same way. Heads are folded into the batch and attention is written out as two matrix
+(Graham et al. 2021) goes the same way. Patches come from 3x3 convolutions in place of one large one, without which a
+transformer learns slowly and from many more images (Xiao et al. 2021, "Early Convolutions Help Transformers See
+Better"). Heads are folded into the batch and attention is written out as two matrix
 products and a softmax, since scaled_dot_product_attention is lowered with guards against rows that are masked whole.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +55,7 @@ class VisionTransformer(nn.Module):
     def __init__(self, classes: int, image_size: int, patch: int, width: int, heads: int, depth: int) -> None:
         super().__init__()
         side = image_size // patch
-        self.patches = projection(3, width, size=patch)
+        self.patches = stem(width, patch)
         self.positions = nn.Parameter(0.02 * torch.randn(1, width, side, side))
         self.blocks = nn.Sequential(*(Block(width, heads, 2 * width) for _ in range(depth)))
         self.pool = nn.AdaptiveAvgPool2d(1)
@@ -62,10 +66,29 @@ class VisionTransformer(nn.Module):
         return self.classifier(self.pool(x).flatten(1))
 
 
-def projection(inputs: int, outputs: int, size: int = 1) -> nn.Sequential:
-    """A linear map of each size x size patch, and batch norm: one operator once they are folded."""
-    convolution = nn.Conv2d(inputs, outputs, kernel_size=size, stride=size, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+def stem(width: int, patch: int) -> nn.Sequential:
+    """(batch, 3, side, side) -> (batch, width, side / patch, side / patch), halved and doubled in turn.
+
+    `patch` is a power of two that `width` is a multiple of. Raises ValueError when it is not.
+    """
+    halvings = patch.bit_length() - 1
+    if patch != 2**halvings or width % patch:
+        raise ValueError(f"patch must be a power of two, and width a multiple of it, given {patch} and {width}")
+    widths = [width >> left for left in range(halvings, -1, -1)]
+    layers: list[nn.Module] = [*convolution(3, widths[0], stride=1)]
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.ReLU(), *convolution(inputs, outputs, stride=2)]
+    return nn.Sequential(*layers)
+
+
+def convolution(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, nn.Module]:
+    """3x3, and batch norm: one operator once they are folded."""
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs)
+
+
+def projection(inputs: int, outputs: int) -> nn.Sequential:
+    """A linear map at each position, and batch norm: one operator once they are folded."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
 
 
 def build(

@@ -13,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilekit.errors import RunnerError, UsageError
+from mobilekit.errors import RunnerError, SetupError, UsageError
 from mobilekit.progress import SILENT
 from mobilekit.runners import Effort, Worker, runner
 from mobilekit.runners.adb import AdbRunner
-from mobilekit.runners.arm64 import missing_for_arm
+from mobilekit.runners.android import EXECUTORCH, NDK
+from mobilekit.runners.arm64 import COMPILER, LIBRARIES, missing_for_arm
+from mobilekit.runners.build import executorch_version
+from mobilekit.runners.wheel import aarch64_executorch
 
 BRIEF = Effort(warmup=1, min_runs=3, min_seconds=0, max_runs=3)
 STAND_IN = r"""#!/bin/sh
@@ -31,7 +34,8 @@ case "$1" in
   exec-out) shift ;;
 esac
 command=$(printf '%s' "$*" | sed -e "s#/data/local/tmp#$device/root/data/local/tmp#g" \
-  -e "s#/sys/devices#$device/root/sys/devices#g" -e 's#\(&& \)\(/[^ ]*/ld-linux-aarch64\)#\1qemu-aarch64 \2#')
+  -e "s#/sys/devices#$device/root/sys/devices#g" -e 's#\(&& \)\(/[^ ]*/ld-linux-aarch64\)#\1qemu-aarch64 \2#' \
+  -e 's#\(LD_LIBRARY_PATH=\)\([^ ]*\) #qemu-aarch64 -L @LIBRARIES@ -E \1\2 #')
 # what runs over there does not end with what runs here
 PATH="$device/bin:$PATH" exec setsid -w sh -c "$command"
 """
@@ -77,7 +81,7 @@ def device(arm64: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Devic
     made = Device(tmp_path / "device")
     tools = tmp_path / "tools"
     tools.mkdir()
-    (tools / "adb").write_text(STAND_IN.replace("@DEVICE@", str(made.folder)))
+    (tools / "adb").write_text(STAND_IN.replace("@DEVICE@", str(made.folder)).replace("@LIBRARIES@", str(LIBRARIES)))
     (tools / "adb").chmod(0o755)
     monkeypatch.setenv("PATH", str(tools), prepend=":")
     return made
@@ -159,6 +163,42 @@ def test_a_damaged_file_and_a_crash_over_there(device: Device, artifacts, starte
     with pytest.raises(RunnerError, match="ended by itself"), started():
         pass
     assert device.sessions() == []
+
+
+@pytest.mark.slow
+def test_with_an_ndk_the_program_is_built_by_its_toolchain_file(
+    device: Device, artifacts, started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The NDK is a stand-in, whose toolchain file takes the cross compiler for Linux; it keeps what CMake told it."""
+    ndk = tmp_path / "ndk"
+    toolchain = ndk / "build" / "cmake" / "android.toolchain.cmake"
+    toolchain.parent.mkdir(parents=True)
+    toolchain.write_text(
+        "set(CMAKE_SYSTEM_NAME Linux)\nset(CMAKE_SYSTEM_PROCESSOR aarch64)\n"
+        f"set(CMAKE_CXX_COMPILER {COMPILER})\n"
+        f'file(APPEND "{ndk}/told" "${{ANDROID_ABI}} ${{ANDROID_PLATFORM}} ${{ANDROID_STL}}")\n'
+    )
+    monkeypatch.setenv(NDK, str(ndk))
+    monkeypatch.setenv(EXECUTORCH, str(aarch64_executorch(executorch_version(), SILENT)))
+    monkeypatch.setenv("MOBILEKIT_CACHE", str(tmp_path / "cache"))
+    with started() as worker:
+        ((output,),) = worker.run([(artifacts.sample,)])
+    np.testing.assert_allclose(output, artifacts.reference, rtol=1e-5, atol=1e-6)
+    assert "arm64-v8a android-26 c++_shared" in (ndk / "told").read_text()
+    pushed = {one.rpartition("/")[2] for one in device.asked() if "push " in one}
+    assert "mobilekit_runner" in pushed
+    assert not [name for name in pushed if name.startswith(("ld-linux", "libc."))], "Android has its own C library"
+
+
+def test_an_ndk_that_is_none_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NDK, str(tmp_path))
+    monkeypatch.setenv(EXECUTORCH, str(tmp_path / "executorch"))
+    with pytest.raises(SetupError, match=r"is no NDK: there is no build/cmake/android\.toolchain\.cmake"):
+        AdbRunner()._brought(SILENT)
+    (tmp_path / "build" / "cmake").mkdir(parents=True)
+    (tmp_path / "build" / "cmake" / "android.toolchain.cmake").write_text("")
+    with pytest.raises(SetupError, match=r"holds no ExecuTorch: include/executorch and lib/libexecutorch\.so"):
+        AdbRunner()._brought(SILENT)
 
 
 def test_serial_numbers() -> None:

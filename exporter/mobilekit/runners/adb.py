@@ -2,6 +2,7 @@
 
 The program is the one that arm64 runs: compiled for Arm Linux, and brought along with its C library, whose loader
 starts it from a folder in /data/local/tmp. So no Android SDK is needed, and kernels are those of the device's cores.
+Where an NDK and an ExecuTorch for Android are named, it is a program of Android's own instead (android.py).
 adb_bridge.py is what drives it. `adb:SERIAL` names one of several devices.
 """
 
@@ -15,6 +16,7 @@ from typing import Self
 from mobilekit.errors import MissingDependency, UsageError
 from mobilekit.progress import SILENT, Progress
 from mobilekit.runners import arm64, build
+from mobilekit.runners.android import kit
 from mobilekit.runners.base import Launch
 from mobilekit.runners.child import python
 from mobilekit.runners.wheel import aarch64_executorch
@@ -44,7 +46,7 @@ class AdbRunner:
         return type(self)(text)
 
     def unavailable(self) -> str | None:
-        missing = arm64.missing_for_arm()
+        missing = build.missing_tools("the NDK's", "") if kit() else arm64.missing_for_arm()
         if not shutil.which(ADB):
             missing.append("adb")
         return f"it needs {', '.join(missing)}: {INSTALL}" if missing else None
@@ -59,15 +61,20 @@ class AdbRunner:
         return Launch(tuple(python("mobilekit.runners.adb_bridge", self.serial or "", str(self._brought(SILENT)))), {})
 
     def _brought(self, progress: Progress) -> Path:
-        """The folder that goes to the device: program, ExecuTorch's libraries, C library."""
-        program = arm64.arm_program(progress)
-        package = aarch64_executorch(build.executorch_version(), progress)
-        files = [program, *sorted((package / "lib").glob("libexecutorch*.so"))]
-        files = [one for one in files if "openvino" not in one.name and "etdump" not in one.name]
-        files += [arm64.LIBRARIES / "lib" / name for name in _SYSTEM]
+        """The folder that goes to the device: the program and the libraries that it needs."""
+        own = kit()
+        files = [own.program(progress), *own.libraries()] if own else _linux_program(progress)
 
         def fill(folder: Path) -> None:
             for one in files:
                 shutil.copy(one, folder / one.name)
 
         return build.cached("device", [str(one) for one in files], files, fill, progress, "packing for the device")
+
+
+def _linux_program(progress: Progress) -> list[Path]:
+    program = arm64.arm_program(progress)
+    package = aarch64_executorch(build.executorch_version(), progress)
+    files = [program, *sorted((package / "lib").glob("libexecutorch*.so"))]
+    files = [one for one in files if "openvino" not in one.name and "etdump" not in one.name]
+    return files + [arm64.LIBRARIES / "lib" / name for name in _SYSTEM]

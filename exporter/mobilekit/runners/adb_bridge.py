@@ -117,7 +117,9 @@ class Session:
                 device.push(one, f"{home}/{one.name}")
             device.shell(f"chmod 755 {home}/* && echo 1 > {home}/complete")
         device.shell(f"mkdir -p {self.folder} && : > {self.folder}/inputs && : > {self.folder}/outputs")
-        program = f"{home}/{LOADER} --library-path {home} {home}/{PROGRAM} {threads} 3 4 - 5 6"
+        own = not (brought / LOADER).exists()  # compiled for Android, whose loader every program there has
+        start = f"LD_LIBRARY_PATH={home}" if own else f"{home}/{LOADER} --library-path {home}"
+        program = f"{start} {home}/{PROGRAM} {threads} 3 4 - 5 6"
         files = "3<&0 4>&1 5<inputs 6<>outputs </dev/null >log 2>&1"
         self._process = device.start(
             f"trap 'rm -rf {self.folder}' EXIT HUP TERM; cd {self.folder} && {program} {files}; "

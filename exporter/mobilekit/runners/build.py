@@ -57,19 +57,23 @@ def missing_tools(compiler: str | None, called: str) -> list[str]:
 
 
 def runner_program(
-    target: str, executorch: Path, version: str, compiler: str, options: Sequence[str], progress: Progress
+    target: str, executorch: Path, version: str, compiler: str | None, options: Sequence[str], progress: Progress
 ) -> Path:
-    """The compiled runner for `target`, linked against the libraries in `executorch`. Raises SetupError."""
+    """The compiled runner for `target`, linked against the libraries in `executorch`. Raises SetupError.
+
+    `compiler` None: `options` name a toolchain file, which chooses it.
+    """
+    chosen = [f"-DCMAKE_CXX_COMPILER={compiler}"] if compiler else []
 
     def build(folder: Path) -> None:
         command = ["cmake", "-S", str(SOURCES), "-B", str(folder / "build"), "-DCMAKE_BUILD_TYPE=Release"]
-        run([*command, f"-DCMAKE_CXX_COMPILER={compiler}", f"-DEXECUTORCH={executorch}", *options], "configure it")
+        run([*command, *chosen, f"-DEXECUTORCH={executorch}", *options], "configure it")
         run(["cmake", "--build", str(folder / "build")], "compile it")
         shutil.move(folder / "build" / PROGRAM, folder / PROGRAM)
         shutil.rmtree(folder / "build")
 
     sources = sorted(one for one in SOURCES.iterdir() if one.suffix in (".cpp", ".h", ".txt"))
-    decides = [target, version, str(executorch), identity(compiler), *options]
+    decides = [target, version, str(executorch), identity(compiler) if compiler else "", *options]
     return cached(f"runner-{target}", decides, sources, build, progress, "compiling the C++ runner (once)") / PROGRAM
 
 
