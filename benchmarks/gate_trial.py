@@ -2,7 +2,7 @@
 
     mobilekit export resnet20 -t onnx -t xnnpack -q fp32 --no-bench -o bundles/trial
     python benchmarks/gate_trial.py bundles/trial
-    python benchmarks/gate_trial.py --table
+    python benchmarks/gate_trial.py --table > benchmarks/results/gate-trial.md
 
 False alarms: 200 gates of a bundle against a copy of itself. Power: 100 gates against candidates that real operators
 make about 5 % slower: a chain of activations beside the network, on an input scaled anew for each, as long as a
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, metavar="N", help="of the chain, instead of calibrating")
     parser.add_argument("--quiet", action="store_true", help="without the neighbour")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE")
-    parser.add_argument("--table", action="store_true", help="print what the results say, as Markdown")
+    parser.add_argument("--table", action="store_true", help="print the page about the results")
     args = parser.parse_args()
     if args.table:
         print(table(read(args.results)), end="")
@@ -290,6 +290,12 @@ def read(path: Path) -> list[dict[str, Any]]:
 def table(records: list[dict[str, Any]]) -> str:
     """How often each verdict came, with exact binomial intervals (Clopper and Pearson)."""
     lines = [
+        "# False alarms and power of the gate",
+        "",
+        "`python benchmarks/gate_trial.py BUNDLE` took the figures, and `--table` prints this page; its first lines say how.",
+        "Each gate is the real command, with its default budgets: 3 % of latency, 0.5 % of Arm instructions. `seconds` are",
+        "those of the whole command.",
+        "",
         "| gates | n | regression [95 %] | inconclusive | pass | seconds, median | slowest | sessions, median |",
         "|:-|-:|-:|-:|-:|-:|-:|-:|",
     ]
