@@ -292,9 +292,9 @@ def table(records: list[dict[str, Any]]) -> str:
     lines = [
         "# False alarms and power of the gate",
         "",
-        "`python benchmarks/gate_trial.py BUNDLE` took the figures, and `--table` prints this page; its first lines say how.",
-        "Each gate is the real command, with its default budgets: 3 % of latency, 0.5 % of Arm instructions. `seconds` are",
-        "those of the whole command.",
+        "`python benchmarks/gate_trial.py BUNDLE` took the figures and `--table` prints this page; the first lines",
+        "of the program say how. Each gate is the real command with its default budgets, 3 % of latency and 0.5 %",
+        "of Arm instructions. Seconds are those of the whole command.",
         "",
         "| gates | n | regression [95 %] | inconclusive | pass | seconds, median | slowest | sessions, median |",
         "|:-|-:|-:|-:|-:|-:|-:|-:|",
