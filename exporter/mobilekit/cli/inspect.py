@@ -22,7 +22,10 @@ def command(
     ],
     measure: Annotated[
         bool,
-        typer.Option("--measure", help="Run a .pte in a process of its own, and show where its time goes."),
+        typer.Option(
+            "--measure",
+            help="Run it, or each artifact of a bundle, in a process of its own: where the time goes.",
+        ),
     ] = False,
     threads: ThreadsOption = None,
     picture: Annotated[
@@ -43,7 +46,7 @@ def command(
 
     \b
     Examples:
-      mobilekit inspect bundles/digits_cnn
+      mobilekit inspect bundles/digits_cnn --measure
       mobilekit inspect bundles/digits_cnn/digits_cnn.xnnpack.int8.pte --json
       mobilekit inspect bundles/digits_cnn/digits_cnn.xnnpack.int8.pte --measure --picture partition.svg
     """
@@ -56,16 +59,26 @@ def command(
     if picture is not None:
         check_own(picture, force=force)
     if measure:
-        from mobilekit.inspection.profile import measured
-
-        with ScreenProgress() as progress, progress.task(f"running {artifact.name} under the tracer"):
-            found = measured(found, threads=threads)
+        found = _measured(found, threads)
     if picture is not None:
         _draw(found, picture, force)
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     else:
         _print(found)
+
+
+def _measured(found: Inspection, threads: int | None) -> Inspection:
+    from mobilekit.bundle import Bundle
+    from mobilekit.inspection.bundled import measure_bundle, with_times
+    from mobilekit.inspection.profile import measured
+
+    with ScreenProgress() as progress:
+        if found.kind == "bundle":
+            bundle = Bundle.load(found.path, check=False)  # its files were held against it just now
+            return with_times(found, measure_bundle(bundle, threads=threads, progress=progress))
+        with progress.task(f"running {Path(found.path).name} under the tracer"):
+            return measured(found, threads=threads)
 
 
 def _draw(found: Inspection, picture: Path, force: bool) -> None:

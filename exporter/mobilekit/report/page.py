@@ -14,6 +14,7 @@ from mobilekit.inspection import Inspection
 from mobilekit.report import charts, table
 from mobilekit.report.caveats import caveats
 from mobilekit.report.inside import look_inside
+from mobilekit.report.operators import time_by_operator
 from mobilekit.report.samples import Mistakes, shown_samples
 from mobilekit.report.templates import template
 from mobilekit.report.verdict import verdicts
@@ -45,6 +46,7 @@ def report_html(
         narrow=charts.scatter_svg(chart, 360, 340) if chart else None,
         latency_bars=charts.latency_bars(manifest),
         size_bars=charts.size_bars(manifest),
+        times=time_by_operator(manifest, profiles or {}),
         inside=look_inside(folder, manifest, profiles or {}),
         samples=samples,
         found=mistakes,
