@@ -55,7 +55,7 @@ def test_a_bundle_is_measured_as_one_table(mobilekit: Any, runnable: Callable[[P
     starred = {(kind, index) for kind, row in cells.items() for index, cell in enumerate(row) if "*" in cell}
     assert starred == {("pooling and reductions", 1)}
     assert cells["hand-over to delegates"][0].strip() == "-" == cells["between operators"][0].strip()
-    assert all("100%" in cell for cell in cells["whole inference"])
+    assert all(float(cell) > 0 for cell in cells["whole inference"])
     assert [note.partition(":")[0] for note in table.notes if note.startswith(("*", "tiny"))] == [
         "* all or a part of it in kernels outside the delegates, which take",
         "tiny.coreml.fp16.mlpackage",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -13,6 +13,7 @@ from mobilekit.spec.base import Spec
 
 Microseconds = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0)]
+_FAR = 0.1
 
 
 class OperatorTime(Spec):
@@ -22,7 +23,7 @@ class OperatorTime(Spec):
     kind: str = Field(description="of work, by the table kinds.toml: the same for every runtime")
     calls: Count
     microseconds: Microseconds
-    share: Share = Field(description="of the whole inference")
+    share: Share = Field(description="of all operators and what is between them")
     fallback: bool = Field(default=False, description="a kernel outside the delegates of a .pte")
 
 
@@ -43,7 +44,7 @@ class InsideTime(Spec):
 
 
 class Profile(Spec):
-    """Medians over `n` traced runs."""
+    """Medians over `n` traced runs, each part's own: on a busy machine they add up to less than the whole."""
 
     n: Annotated[int, Field(ge=1)]
     warmup: Count
@@ -54,6 +55,7 @@ class Profile(Spec):
         "between them is the tracer's own"
     )
     operators: tuple[OperatorTime, ...] = Field(description="the slowest first")
+    between: Microseconds = Field(description="of the inference, what no operator and no delegate took")
     steps: tuple[StepTime, ...] = Field(default=(), description="of a .pte")
     inside: tuple[InsideTime, ...] = Field(
         default=(), description="of a .pte's delegates; the backend's clock, often whole microseconds"
@@ -62,9 +64,21 @@ class Profile(Spec):
     runtime: str = Field(description="with its version")
 
     @property
-    def between(self) -> float:
-        """Microseconds of the whole that no operator took, to the nanosecond."""
-        return round(max(0.0, self.microseconds - sum(one.microseconds for one in self.operators)), 3)
+    def parts(self) -> float:
+        """Microseconds of operators and what is between them together; never 0."""
+        return max(1e-3, sum(one.microseconds for one in self.operators) + self.between)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the parts are so far from the whole that other programs must have had the core in between."""
+        return abs(self.parts - self.microseconds) > _FAR * self.microseconds
+
+    @property
+    def lost(self) -> float:
+        """Microseconds of the hand-over, at most, that operators took which a clock of whole microseconds cuts off."""
+        hand_over = sum(one.microseconds for one in self.operators if one.kind == HAND_OVER)
+        coarse = all(one.microseconds.is_integer() for one in self.inside)
+        return min(hand_over, float(len(self.inside))) if coarse else 0.0
 
     def share_of(self, calls: Sequence[Call], *, delegates: bool) -> float:
         """Share of a .pte's time in delegates, or in kernels outside them."""
@@ -86,8 +100,12 @@ class Profile(Spec):
         return sums
 
 
-def operator_times(times: Sequence[tuple[str, bool, int, float]], total: float) -> tuple[OperatorTime, ...]:
-    """Entries of name, fallback, calls and microseconds, the slowest first. `total` is the whole in microseconds."""
+def operator_times(times: Sequence[tuple[str, bool, int, float]], between: float) -> tuple[OperatorTime, ...]:
+    """Entries of name, fallback, calls and microseconds, the slowest first, with their shares.
+
+    Not shares of the whole inference, which other programs lengthen more than each of its parts.
+    """
+    total = sum(taken for *_, taken in times) + between
     found = (
         OperatorTime(
             name=name,
@@ -103,11 +121,15 @@ def operator_times(times: Sequence[tuple[str, bool, int, float]], total: float) 
 
 
 def program_times(
-    calls: Sequence[Call], steps: Sequence[StepTime], inside: Sequence[InsideTime], total: float
+    calls: Sequence[Call],
+    steps: Sequence[StepTime],
+    inside: Sequence[InsideTime],
+    hand_overs: Mapping[int, float],
+    between: float,
 ) -> tuple[OperatorTime, ...]:
     """The operators of a .pte: those inside delegates where the backend tells, and kernels outside.
 
-    What a delegate takes beyond the operators inside it is the hand-over to it.
+    What a delegate takes beyond the operators inside it is the hand-over to it: microseconds by its place in `calls`.
     """
     sums: dict[tuple[str, bool], tuple[int, float]] = {}
 
@@ -115,17 +137,15 @@ def program_times(
         count, taken = sums.get((name, fallback), (0, 0.0))
         sums[name, fallback] = count + 1, taken + microseconds
 
-    within: dict[int, float] = {}
     for one in inside:
         # Without the number that XNNPACK gives each: operators are compared, not places.
         add(one.name.partition(" #")[0], False, one.microseconds)
-        within[one.call] = within.get(one.call, 0.0) + one.microseconds
     for step in steps:
         call = calls[step.call]
         if call.operator is not None:
             add(call.operator, True, step.microseconds)
-        elif step.call in within:
-            add(HAND_OVER, False, max(0.0, step.microseconds - within[step.call]))
+        elif step.call in hand_overs:
+            add(HAND_OVER, False, hand_overs[step.call])
         else:
             add(f"delegate {call.delegate}", False, step.microseconds)
-    return operator_times([(*key, *value) for key, value in sums.items()], total)
+    return operator_times([(*key, *value) for key, value in sums.items()], between)

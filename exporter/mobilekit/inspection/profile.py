@@ -99,13 +99,15 @@ def _of_dump(path: Path, data: bytes, traced: Traced, threads: int, calls: Seque
     if not runs:
         raise RunnerError(f"{path.name}: the profile that ExecuTorch wrote holds no inference")
     total, steps, inside = _medians(runs, calls, traced.method)
+    hand_overs, between = _left_over(runs, calls, traced.method)
     return Profile(
         n=len(runs),
         warmup=traced.warmup,
         threads=threads,
         sizes=traced.sizes,
         microseconds=total,
-        operators=program_times(calls, steps, inside, total),
+        operators=program_times(calls, steps, inside, hand_overs, between),
+        between=between,
         steps=steps,
         inside=inside,
         processor=describe().machine.processor,
@@ -119,14 +121,20 @@ def _of_runs(path: Path, data: bytes, traced: Traced, threads: int, runtime: _Ru
     except ValueError as error:
         raise RunnerError(f"{path.name}: the process that measures wrote nonsense: {error}") from error
     times = [(one.name, False, one.calls, median(one.nanoseconds) / 1e3) for one in runs.operators]
-    total = max(1e-3, sum(taken for *_, taken in times) if runs.whole is None else median(runs.whole) / 1e3)
+    total, between = sum(taken for *_, taken in times), 0.0
+    if runs.whole is not None:
+        total = median(runs.whole) / 1e3
+        sums = map(sum, zip(*(one.nanoseconds for one in runs.operators), strict=True))
+        between = median(max(0, whole - taken) for whole, taken in zip(runs.whole, sums, strict=False)) / 1e3
+    total = max(1e-3, total)
     return Profile(
         n=runs.n,
         warmup=traced.warmup,
         threads=threads,
         sizes=traced.sizes,
         microseconds=total,
-        operators=operator_times(times, total),
+        operators=operator_times(times, between),
+        between=between,
         processor=describe().machine.processor,
         runtime=runtime.versioned,
     )
@@ -201,6 +209,35 @@ def _medians(
         InsideTime(call=place, name=name, microseconds=median(values) / 1e3) for (place, name), values in inside.items()
     )
     return total / 1e3, steps, operators
+
+
+def _left_over(runs: Sequence[Sequence[Span]], calls: Sequence[Call], method: str) -> tuple[dict[int, float], float]:
+    """Medians over runs, in microseconds: of each delegate beyond its operators, by place; of the whole beyond calls.
+
+    Not differences of medians: another program that has the core for a while is in one operator of a run, and in the
+    whole of every run.
+    """
+    places = {(call.chain, call.instruction): place for place, call in enumerate(calls) if call.method == method}
+    hand_overs: dict[int, list[int]] = {}
+    between: list[int] = []
+    for run in runs:
+        rest = 0
+        beyond: dict[int, int] = {}
+        told: set[int] = set()
+        for span in run:
+            place = places.get((span.chain, span.instruction))
+            if span.kind == "method":
+                rest += span.nanoseconds
+            elif place is not None and span.kind == "inside":
+                told.add(place)
+                beyond[place] = beyond.get(place, 0) - span.nanoseconds
+            elif place is not None:
+                rest -= span.nanoseconds
+                beyond[place] = beyond.get(place, 0) + span.nanoseconds
+        between.append(max(0, rest))
+        for place in told:
+            hand_overs.setdefault(place, []).append(max(0, beyond[place]))
+    return {place: median(values) / 1e3 for place, values in hand_overs.items()}, median(between) / 1e3
 
 
 def _values(found: Inspection) -> int:

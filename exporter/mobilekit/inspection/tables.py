@@ -20,6 +20,7 @@ from mobilekit.inspection.summary import (
 
 _MOST_WEIGHTS, _MOST_STEPS, _MOST_INSIDE, _MOST_OPERATORS = 8, 20, 12, 20
 _EAGER = "eager"
+_WORTH_SAYING = 0.1
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _operators(profile: Profile) -> Listing:
     if any(one.fallback for one in shown):
         notes.append("* a kernel outside the delegates")
     if profile.between:
-        notes.append(f"{profile.between:.1f} us ({profile.between / profile.microseconds:.1%}) passed between them")
+        notes.append(f"{profile.between:.1f} us ({profile.between / profile.parts:.1%}) passed between them")
     return Listing(
         "Time by operator",
         ("operator", "kind", "calls", "us", "%"),
@@ -111,10 +112,10 @@ def _kinds(artifacts: tuple[BundledArtifact, ...]) -> Listing:
         if any(kind in one for one in sums)
     ]
     rows.append(("between operators", *(_cell(profile, profile.between or None) for _, profile in measured)))
-    rows.append(("whole inference", *(_cell(profile, profile.microseconds) for _, profile in measured)))
+    rows.append(("whole inference", *(f"{profile.microseconds:.1f}       " for _, profile in measured)))
     notes = []
     outside = [
-        f"{one.target} {one.scheme} {taken:.1f} us ({taken / profile.microseconds:.1%})"
+        f"{one.target} {one.scheme} {taken:.1f} us ({taken / profile.parts:.1%})"
         for one, profile in measured
         if (taken := sum(part for _, part in profile.by_kind().values()))
     ]
@@ -123,7 +124,7 @@ def _kinds(artifacts: tuple[BundledArtifact, ...]) -> Listing:
     notes += [*evidence([profile for _, profile in measured])]
     notes += [f"{one.file}: not measured: {one.not_measured}" for one in ordered if one.not_measured]
     return Listing(
-        "Time by kind of operator, in us and % of the inference",
+        "Time by kind of operator, in us and % of the column",
         ("kind", *(f"{one.target} {one.scheme}" for one, _ in measured)),
         tuple(rows),
         frozenset({0}),
@@ -135,7 +136,7 @@ def _cell(profile: Profile, microseconds: float | None, outside: float = 0.0) ->
     """`6.9  42% *`; the star is for kernels outside delegates."""
     if microseconds is None:
         return "-       "
-    return f"{microseconds:.1f} {microseconds / profile.microseconds:>4.0%} {'*' if outside else ' '}"
+    return f"{microseconds:.1f} {microseconds / profile.parts:>4.0%} {'*' if outside else ' '}"
 
 
 def evidence(profiles: Sequence[Profile]) -> tuple[str, ...]:
@@ -144,11 +145,20 @@ def evidence(profiles: Sequence[Profile]) -> tuple[str, ...]:
     runs = ", ".join(dict.fromkeys(str(one.n) for one in profiles))
     runtimes = ", ".join(dict.fromkeys(one.runtime for one in profiles))
     shapes = ", ".join(" x ".join(map(str, shape)) or "one value" for shape in first.sizes) or "the largest shape"
-    return (
+    lost = ", ".join(f"{one.lost:.1f}" for one in profiles if one.lost > _WORTH_SAYING * one.parts)
+    disturbed = ", ".join(f"{one.parts / one.microseconds:.0%}" for one in profiles if one.disturbed)
+    sentences = [
         f"medians of {runs} traced runs after {first.warmup}, {first.threads} thread(s), random input of {shapes}; "
         f"{first.processor}, {runtimes}",
         "tracing itself takes time: shares are meant, not latencies (mobilekit bench)",
-    )
+    ]
+    if lost:
+        sentences.append(
+            f"up to {lost} us of the hand-over are operators cut off by XNNPACK's clock of whole microseconds"
+        )
+    if disturbed:
+        sentences.append(f"disturbed: parts add up to {disturbed} of the whole; measure again on an idle machine")
+    return tuple(sentences)
 
 
 def _steps(details: PteDetails, profile: Profile) -> Listing:

@@ -79,7 +79,7 @@ def time_by_operator(manifest: Manifest, profiles: Mapping[str, Inspection]) -> 
     measured = [(one, found.profile) for one in ordered if (found := profiles.get(one.file)) and found.profile]
     if not measured:
         return None
-    widest = max(_length(profile) for _, profile in measured) or 1.0
+    widest = max(profile.parts for _, profile in measured)
     return TimeByOperator(
         bars=tuple(
             TimeBar(_label(one), f"{_figure(profile.microseconds)} us", tuple(_pieces(profile, widest)))
@@ -87,7 +87,7 @@ def time_by_operator(manifest: Manifest, profiles: Mapping[str, Inspection]) -> 
         ),
         rows=tuple(_rows([profile for _, profile in measured])),
         fallbacks=tuple(
-            f"{_label(one)} {_figure(taken)} us ({taken / profile.microseconds:.0%})"
+            f"{_label(one)} {_figure(taken)} us ({taken / profile.parts:.0%})"
             for one, profile in measured
             if (taken := sum(outside for _, outside in profile.by_kind().values()))
         ),
@@ -100,11 +100,6 @@ def _label(artifact: Artifact) -> str:
     return f"{artifact.target} {artifact.scheme}"
 
 
-def _length(profile: Profile) -> float:
-    """Of its bar: the medians of operators can together be more than the median of the whole."""
-    return profile.between + sum(one.microseconds for one in profile.operators)
-
-
 def _pieces(profile: Profile, widest: float) -> Iterator[Piece]:
     sums = profile.by_kind()
     for colour, kind in enumerate(kind_names()):
@@ -112,11 +107,11 @@ def _pieces(profile: Profile, widest: float) -> Iterator[Piece]:
         for microseconds, fallback in ((whole - outside, False), (outside, True)):
             if microseconds > 0:
                 where = ", outside the delegates" if fallback else ""
-                title = f"{kind}{where}: {_figure(microseconds)} us, {microseconds / profile.microseconds:.0%}"
+                title = f"{kind}{where}: {_figure(microseconds)} us, {microseconds / profile.parts:.0%}"
                 percent = 100 * microseconds / widest
                 yield Piece(title, colour, LETTERS[kind] if percent >= _WIDE_ENOUGH else "", percent, fallback)
     if profile.between:
-        title = f"{BETWEEN}: {_figure(profile.between)} us, {profile.between / profile.microseconds:.0%}"
+        title = f"{BETWEEN}: {_figure(profile.between)} us, {profile.between / profile.parts:.0%}"
         yield Piece(title, None, "", 100 * profile.between / widest)
 
 
@@ -135,7 +130,7 @@ def _rows(profiles: list[Profile]) -> Iterator[TimeRow]:
 def _cell(profile: Profile, times: tuple[float, float] | None) -> tuple[str, str, bool]:
     if times is None:
         return "-", "", False
-    return _figure(times[0]), f"{times[0] / profile.microseconds:.0%}", times[1] > 0
+    return _figure(times[0]), f"{times[0] / profile.parts:.0%}", times[1] > 0
 
 
 def _figure(microseconds: float) -> str:
