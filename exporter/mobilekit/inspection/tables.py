@@ -153,9 +153,7 @@ def evidence(profiles: Sequence[Profile]) -> tuple[str, ...]:
         "tracing itself takes time: shares are meant, not latencies (mobilekit bench)",
     ]
     if lost:
-        sentences.append(
-            f"up to {lost} us of the hand-over are operators cut off by XNNPACK's clock of whole microseconds"
-        )
+        sentences.append(f"up to {lost} us of the hand-over are operators cut off by XNNPACK's clock (whole us)")
     if disturbed:
         sentences.append(f"disturbed: parts add up to {disturbed} of the whole; measure again on an idle machine")
     return tuple(sentences)
