@@ -48,7 +48,7 @@ def test_a_bundle_is_measured_as_one_table(mobilekit: Any, runnable: Callable[[P
     assert [target for target, profile in profiles.items() if profile] == ["eager", "xnnpack", "onnx"]
     # The same work for all: the bundle's largest shape.
     assert {profile.sizes for profile in profiles.values() if profile} == {((8, 1, 8, 8),)}
-    assert "not a Core ML package" in (found.details.artifacts[-1].not_measured or "")
+    assert "only a .pte, .onnx or .pt2" in (found.details.artifacts[-1].not_measured or "")
     (table,) = listings(found)
     assert table.columns == ("kind", "eager fp32", "xnnpack fp32", "onnx int8")
     cells = {row[0]: row[1:] for row in table.rows}

@@ -13,10 +13,10 @@ from mobilekit.bundle.etdump import Span
 from mobilekit.errors import RunnerError, UsageError
 from mobilekit.inspection import inspect_artifact
 from mobilekit.inspection.picture import partition_svg
-from mobilekit.inspection.profile import _left_over, _medians, measured, profile_of
+from mobilekit.inspection.profile import _RUNTIMES, _left_over, _medians, _of_runs, measured, profile_of
 from mobilekit.inspection.summary import PteDetails
 from mobilekit.inspection.tables import explanations, listings
-from mobilekit.inspection.traces import Sizes
+from mobilekit.inspection.traces import Runs, Sizes, Traced
 
 
 @pytest.mark.slow
@@ -82,7 +82,7 @@ def test_inputs_that_the_model_does_not_take_are_refused(artifacts: Path) -> Non
 
 
 def test_a_core_ml_package_is_not_measured(artifacts: Path) -> None:
-    with pytest.raises(UsageError, match=r"only a \.pte, \.onnx or \.pt2 can be measured .* not a Core ML package"):
+    with pytest.raises(UsageError, match=r"only a \.pte, \.onnx or \.pt2 can be measured operator by operator"):
         profile_of(inspect_artifact(artifacts / "tiny.mlpackage"))
 
 
@@ -126,3 +126,17 @@ def test_medians_are_over_runs_and_a_loops_passes_belong_together() -> None:
     assert [(one.call, one.name, one.microseconds) for one in inside] == [(1, "Softmax", 3)]
     # By run: 7, 27, 17 beyond the operator; 8, 6, 280 that no call took.
     assert _left_over(runs, calls, "forward") == ({1: 17}, 8)
+
+
+def test_a_graph_without_operators_has_a_profile() -> None:
+    """ONNX Runtime may have computed all of it beforehand."""
+    runs = Runs(n=2, whole=(3000, 5000), operators=())
+    profile = _of_runs(
+        Path("m.onnx"), runs.model_dump_json().encode(), Traced(method="forward", warmup=5), 1, _RUNTIMES["onnx"]
+    )
+    assert (profile.microseconds, profile.between, profile.operators) == (4, 4, ())
+
+
+def test_nonsense_from_the_tracer_is_told() -> None:
+    with pytest.raises(RunnerError, match=r"^m\.pt2: the process that measures wrote nonsense"):
+        _of_runs(Path("m.pt2"), b'{"n": 0}', Traced(method="forward", warmup=5), 1, _RUNTIMES["pt2"])

@@ -55,7 +55,7 @@ def unmeasurable(suffix: str) -> str | None:
     """Why artifacts with this suffix cannot be measured here; None when they can."""
     runtime = _RUNTIMES.get(suffix.removeprefix("."))
     if runtime is None:
-        return "only a .pte, .onnx or .pt2 can be measured operator by operator, not a Core ML package"
+        return "only a .pte, .onnx or .pt2 can be measured operator by operator"
     return runtime.runner.unavailable()
 
 
@@ -124,15 +124,14 @@ def _of_runs(path: Path, data: bytes, traced: Traced, threads: int, runtime: _Ru
     total, between = sum(taken for *_, taken in times), 0.0
     if runs.whole is not None:
         total = median(runs.whole) / 1e3
-        sums = map(sum, zip(*(one.nanoseconds for one in runs.operators), strict=True))
-        between = median(max(0, whole - taken) for whole, taken in zip(runs.whole, sums, strict=False)) / 1e3
-    total = max(1e-3, total)
+        rests = (whole - sum(one.nanoseconds[run] for one in runs.operators) for run, whole in enumerate(runs.whole))
+        between = median(max(0, rest) for rest in rests) / 1e3
     return Profile(
         n=runs.n,
         warmup=traced.warmup,
         threads=threads,
         sizes=traced.sizes,
-        microseconds=total,
+        microseconds=max(1e-3, total),
         operators=operator_times(times, between),
         between=between,
         processor=describe().machine.processor,
