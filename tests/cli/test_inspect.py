@@ -87,5 +87,7 @@ def test_a_picture_replaces_only_our_own(mobilekit: Any, refused: Callable[..., 
 
 def test_what_does_not_go_together(refused: Callable[..., Any]) -> None:
     refused(2, "inspect", str(ARTIFACTS / "tiny.mlpackage"), "--measure", says=("only a .pte, .onnx or .pt2 can be",))
-    refused(2, "inspect", str(ARTIFACTS / "tiny.onnx"), "--picture", "x.svg", says=("only a .pte is divided",))
+    onnx = str(ARTIFACTS / "tiny.onnx")
+    ended = refused(2, "inspect", onnx, "--measure", "--picture", "x.svg", says=("only a .pte is divided",))
+    assert "tracer" not in ended.err, "refused before it runs"
     refused(2, "inspect", str(ARTIFACTS / "tiny.pte"), "--threads", "2", says=("--threads is for --measure",))

@@ -52,12 +52,14 @@ def command(
     """
     from mobilekit.files import check_own
     from mobilekit.inspection import inspect_artifact
+    from mobilekit.inspection.picture import partition_svg
 
     if threads is not None and not measure:
         raise UsageError("--threads is for --measure, which was not given")
     found = inspect_artifact(artifact)
     if picture is not None:
         check_own(picture, force=force)
+        partition_svg(found)  # refuses what has no picture before anything runs
     if measure:
         found = _measured(found, threads)
     if picture is not None:
