@@ -30,27 +30,32 @@ def trace_pt2(path: Path, threads: int) -> tuple[Runs, Sizes]:
     tensors = [to_torch(random_values(spec.dtype, spec.largest(), index)) for index, spec in enumerate(inputs)]
     runs: list[list[tuple[str, int]]] = []
     clocked = _clocked(plain_module(program), runs)
+
+    def run() -> None:
+        runs.append([])
+        clocked.run(*tensors)
+
     gc.collect()
     gc.freeze()
     gc.disable()  # this process ends with the trace
     with torch.inference_mode():
-        repeat(lambda: clocked.run(*tensors))
+        repeat(run)
     return collected(runs[WARMUP:], None), tuple(spec.largest() for spec in inputs)
 
 
 def _clocked(module: torch.nn.Module, runs: list[list[tuple[str, int]]]) -> Any:
-    """An interpreter of `module` that adds a list to `runs` for each run: operators and nanoseconds, in order."""
+    """An interpreter of `module` that adds each operator's name and nanoseconds to the last of `runs`."""
     import torch
-    from torch.fx import Interpreter
+    from torch.fx import GraphModule, Interpreter
 
     class Clocked(Interpreter):
-        def run(self, *args: Any, **kwargs: Any) -> Any:
-            runs.append([])
-            return super().run(*args, **kwargs)
-
         def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-            # Python's own, getitem and arithmetic with sizes, computes nothing.
-            if not isinstance(target, torch._ops.OperatorBase):
+            if isinstance(target, torch._ops.HigherOrderOperator):
+                # no_grad, autocast and branches hold graphs, whose operators are timed one by one as well.
+                inner = (Clocked(one).run if isinstance(one, GraphModule) else one for one in args)
+                return target(*inner, **kwargs)
+            if not isinstance(target, torch._ops.OpOverload):
+                # Python's own, getitem and arithmetic with sizes, computes nothing.
                 return super().call_function(target, args, kwargs)
             before = time.perf_counter_ns()
             result = target(*args, **kwargs)
