@@ -25,6 +25,10 @@ def command(
         typer.Option("--measure", help="Run a .pte in a process of its own, and show where its time goes."),
     ] = False,
     threads: ThreadsOption = None,
+    runner: Annotated[
+        str,
+        typer.Option("--runner", metavar="NAME", help="What runs it for --measure: pte, in Python, or native, in C++."),
+    ] = "pte",
     picture: Annotated[
         Path | None,
         typer.Option(
@@ -52,14 +56,19 @@ def command(
 
     if threads is not None and not measure:
         raise UsageError("--threads is for --measure, which was not given")
+    if runner != "pte" and not measure:
+        raise UsageError("--runner is for --measure, which was not given")
     found = inspect_artifact(artifact)
     if picture is not None:
         check_own(picture, force=force)
     if measure:
+        from mobilekit.inspection.native import tracing_runner
         from mobilekit.inspection.profile import measured
 
-        with ScreenProgress() as progress, progress.task(f"running {artifact.name} under the tracer"):
-            found = measured(found, threads=threads)
+        with ScreenProgress() as progress:
+            chosen = tracing_runner(runner, progress)
+            with progress.task(f"running {artifact.name} under the tracer"):
+                found = measured(found, threads=threads, runner=chosen)
     if picture is not None:
         _draw(found, picture, force)
     if as_json:

@@ -17,6 +17,7 @@ from mobilekit.bundle.flatbuffer import FlatBufferError
 from mobilekit.environment import describe, suitable_cores
 from mobilekit.errors import RunnerError, UsageError
 from mobilekit.inspection.costs import InsideTime, Profile, StepTime
+from mobilekit.inspection.native import TracingRunner, traced
 from mobilekit.inspection.summary import Inspection, PteDetails
 from mobilekit.inspection.tracer import decode
 from mobilekit.runners.child import Child, ChildEndedError, ChildSilentError, python
@@ -26,13 +27,15 @@ from mobilekit.runners.pte import PteRunner
 _LARGEST_DUMP = 512 << 20
 
 
-def measured(found: Inspection, *, threads: int | None = None) -> Inspection:
+def measured(found: Inspection, *, threads: int | None = None, runner: TracingRunner | None = None) -> Inspection:
     """`found` with its profile; raises what `profile_pte` raises."""
-    return found.model_copy(update={"profile": profile_pte(found, threads=threads)})
+    return found.model_copy(update={"profile": profile_pte(found, threads=threads, runner=runner)})
 
 
-def profile_pte(found: Inspection, *, threads: int | None = None, timeout_s: float = 120) -> Profile:
-    """Run the .pte that `found` describes under the tracer.
+def profile_pte(
+    found: Inspection, *, threads: int | None = None, runner: TracingRunner | None = None, timeout_s: float = 120
+) -> Profile:
+    """Run the .pte that `found` describes under the tracer: in C++ by `runner`, or in Python's binding.
 
     Raises UsageError for another kind of file, RunnerError when the runtime is missing, refuses, crashes or hangs.
     """
@@ -42,11 +45,14 @@ def profile_pte(found: Inspection, *, threads: int | None = None, timeout_s: flo
             f"{path.name}: only a .pte can be measured operator by operator: the tracer is ExecuTorch's",
             hint="mobilekit bench times every artifact of a bundle as a whole",
         )
-    missing = PteRunner().unavailable()
+    missing = (runner or PteRunner()).unavailable()
     if missing is not None:
         raise RunnerError(f"{path.name} cannot be executed here: {missing}")
     threads = threads or suitable_cores(_values(found))
-    data, method, warmup = _traced(path, threads, timeout_s)
+    if runner is None:
+        data, method, warmup = _traced(path, threads, timeout_s)
+    else:
+        data, method, warmup = traced(runner, path, found.inputs, threads, timeout_s)
     try:
         runs = read_etdump(data)[warmup:]
     except FlatBufferError as error:

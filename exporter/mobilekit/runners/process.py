@@ -161,7 +161,7 @@ class Worker:
         descriptor = self._alive().outputs.fileno()
         size = os.fstat(descriptor).st_size
         if size != told.bytes or size > _LARGEST_PROFILE:
-            raise self._lost(f"left a profile of {size} bytes and said {told.bytes}, at most {_LARGEST_PROFILE}")
+            raise self._lost(f"left {size} bytes in a profile of {told.bytes} (at most {_LARGEST_PROFILE} are read)")
         return os.pread(descriptor, size, 0)
 
     def peak_memory_bytes(self) -> int | None:
