@@ -144,7 +144,7 @@ class Inputs {
   std::vector<et::EValue> values_;
 };
 
-// One loaded method, `forward`.
+// One loaded method, `forward`. A tracer writes down what it runs, and outlives it.
 class Session {
  public:
   explicit Session(const std::string& path, et::EventTracer* tracer = nullptr) {

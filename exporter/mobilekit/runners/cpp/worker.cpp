@@ -5,7 +5,8 @@
 // LIFELINE - : there is none, and it ends when no more requests come.
 // Speaks the protocol of protocol.py on the descriptors that it is given. What libraries print goes to 1 and 2, which
 // are its log. Ends with its caller. With --count it reads the instruction count that count.c keeps; --emulated says
-// that the machine's own figures (memory) would be the emulator's.
+// that the machine's own figures (memory) would be the emulator's. mobilekit_counter is the same program with another
+// clock (clock.h): its profile counts instructions.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
