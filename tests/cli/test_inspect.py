@@ -73,6 +73,15 @@ def test_measured_and_drawn(mobilekit: Any) -> None:
     assert "of the time" in (mobilekit.folder / "sub" / "tiny.svg").read_text()
 
 
+@pytest.mark.slow
+def test_measured_in_cpp(native: str, mobilekit: Any) -> None:
+    asked = ("--measure", "--runner", native, "--threads", "1", "--json")
+    ended = mobilekit("inspect", str(ARTIFACTS / "tiny.pte"), *asked)
+    assert ended.code == 0, ended.err
+    found = Inspection.model_validate_json(ended.out)
+    assert found.profile is not None and len(found.profile.steps) == 4
+
+
 def test_a_picture_replaces_only_our_own(mobilekit: Any, refused: Callable[..., Any]) -> None:
     picture = mobilekit.folder / "picture.svg"
     path = str(ARTIFACTS / "tiny.pte")
@@ -91,3 +100,8 @@ def test_what_does_not_go_together(refused: Callable[..., Any]) -> None:
     ended = refused(2, "inspect", onnx, "--measure", "--picture", "x.svg", says=("only a .pte is divided",))
     assert "tracer" not in ended.err, "refused before it runs"
     refused(2, "inspect", str(ARTIFACTS / "tiny.pte"), "--threads", "2", says=("--threads is for --measure",))
+    path = str(ARTIFACTS / "tiny.pte")
+    refused(2, "inspect", path, "--runner", "native", says=("--runner is for --measure",))
+    refused(2, "inspect", path, "--measure", "--runner", "onnx", says=("does not measure operator by operator",))
+    needs = {"PATH": "/nowhere"}
+    refused(5, "inspect", path, "--measure", "--runner", "native", env=needs, says=("needs CMake", "apt"))

@@ -23,6 +23,7 @@ from mobilekit.bundle.measured import (
     Interval,
     Latency,
     Metrics,
+    OperatorInstructions,
     Verification,
 )
 from mobilekit.environment import Environment
@@ -52,6 +53,7 @@ __all__ = [
     "Manifest",
     "Metrics",
     "ModelEntry",
+    "OperatorInstructions",
     "RelativePath",
     "Sha256",
     "StreamEntry",

@@ -28,6 +28,10 @@ def command(
         ),
     ] = False,
     threads: ThreadsOption = None,
+    runner: Annotated[
+        str,
+        typer.Option("--runner", metavar="NAME", help="What measures a .pte: pte, in Python, or native, in C++."),
+    ] = "pte",
     picture: Annotated[
         Path | None,
         typer.Option(
@@ -56,12 +60,14 @@ def command(
 
     if threads is not None and not measure:
         raise UsageError("--threads is for --measure, which was not given")
+    if runner != "pte" and not measure:
+        raise UsageError("--runner is for --measure, which was not given")
     found = inspect_artifact(artifact)
     if picture is not None:
         check_own(picture, force=force)
         partition_svg(found)  # refuses what has no picture before anything runs
     if measure:
-        found = _measured(found, threads)
+        found = _measured(found, threads, runner)
     if picture is not None:
         _draw(found, picture, force)
     if as_json:
@@ -70,17 +76,19 @@ def command(
         _print(found)
 
 
-def _measured(found: Inspection, threads: int | None) -> Inspection:
+def _measured(found: Inspection, threads: int | None, runner: str) -> Inspection:
     from mobilekit.bundle import Bundle
     from mobilekit.inspection.bundled import measure_bundle, with_times
+    from mobilekit.inspection.native import tracing_runner
     from mobilekit.inspection.profile import measured
 
     with ScreenProgress() as progress:
+        chosen = tracing_runner(runner, progress)
         if found.kind == "bundle":
             bundle = Bundle.load(found.path, check=False)  # its files were held against it just now
-            return with_times(found, measure_bundle(bundle, threads=threads, progress=progress))
+            return with_times(found, measure_bundle(bundle, threads=threads, runner=chosen, progress=progress))
         with progress.task(f"running {Path(found.path).name} under the tracer"):
-            return measured(found, threads=threads)
+            return measured(found, threads=threads, runner=chosen)
 
 
 def _draw(found: Inspection, picture: Path, force: bool) -> None:

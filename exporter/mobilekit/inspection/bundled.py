@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from mobilekit.bundle import Bundle
 from mobilekit.environment import suitable_cores
 from mobilekit.inspection.inspect import inspect_artifact
+from mobilekit.inspection.native import TracingRunner
 from mobilekit.inspection.profile import measured, unmeasurable
 from mobilekit.inspection.summary import BundleDetails, Inspection
 from mobilekit.progress import SILENT, Progress
@@ -26,8 +27,13 @@ class BundleTimes:
     left_out: Mapping[str, str]
 
 
-def measure_bundle(bundle: Bundle, *, threads: int | None = None, progress: Progress = SILENT) -> BundleTimes:
-    """Raises BundleError for an artifact that cannot be read, RunnerError for one that does not run."""
+def measure_bundle(
+    bundle: Bundle, *, threads: int | None = None, runner: TracingRunner | None = None, progress: Progress = SILENT
+) -> BundleTimes:
+    """A .pte runs in Python's binding, or in `runner`.
+
+    Raises BundleError for an artifact that cannot be read, RunnerError for one that does not run.
+    """
     sizes = tuple(spec.largest() for spec in bundle.manifest.inputs)
     threads = threads or suitable_cores(sum(map(prod, sizes)))
     found: dict[str, Inspection] = {}
@@ -39,7 +45,8 @@ def measure_bundle(bundle: Bundle, *, threads: int | None = None, progress: Prog
             continue
         with progress.task(f"running {artifact.file} under the tracer"):
             inspection = inspect_artifact(bundle.artifact_path(artifact))
-            found[artifact.file] = measured(inspection, threads=threads, sizes=sizes)
+            chosen = runner if inspection.kind == "pte" else None
+            found[artifact.file] = measured(inspection, threads=threads, sizes=sizes, runner=chosen)
     return BundleTimes(found, left_out)
 
 

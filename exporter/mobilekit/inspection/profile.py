@@ -20,6 +20,7 @@ from mobilekit.environment import describe, suitable_cores
 from mobilekit.errors import RunnerError, UsageError
 from mobilekit.files import storage_errors
 from mobilekit.inspection.costs import InsideTime, Profile, StepTime, operator_times, program_times
+from mobilekit.inspection.native import TracingRunner, traced_in_cpp
 from mobilekit.inspection.summary import Inspection, PteDetails
 from mobilekit.inspection.traces import Runs, Sizes, Traced, decode, encode_sizes
 from mobilekit.runners.base import Runner
@@ -59,20 +60,32 @@ def unmeasurable(suffix: str) -> str | None:
     return runtime.runner.unavailable()
 
 
-def measured(found: Inspection, *, threads: int | None = None, sizes: Sizes | None = None) -> Inspection:
+def measured(
+    found: Inspection,
+    *,
+    threads: int | None = None,
+    sizes: Sizes | None = None,
+    runner: TracingRunner | None = None,
+) -> Inspection:
     """`found` with its profile; raises what `profile_of` raises."""
-    return found.model_copy(update={"profile": profile_of(found, threads=threads, sizes=sizes)})
+    return found.model_copy(update={"profile": profile_of(found, threads=threads, sizes=sizes, runner=runner)})
 
 
 def profile_of(
-    found: Inspection, *, threads: int | None = None, sizes: Sizes | None = None, timeout_s: float = 120
+    found: Inspection,
+    *,
+    threads: int | None = None,
+    sizes: Sizes | None = None,
+    runner: TracingRunner | None = None,
+    timeout_s: float = 120,
 ) -> Profile:
     """Run the .pte, .onnx or .pt2 that `found` describes under its runtime's tracer, on inputs of the largest shape.
 
     An .onnx does not say what is largest: there `sizes` are the shapes of its inputs, and without them a dimension
-    that it leaves open is 1.
+    that it leaves open is 1. A .pte runs in Python's binding, or in C++ by `runner`.
 
-    Raises UsageError for another kind of file, RunnerError when the runtime is missing, refuses, crashes or hangs.
+    Raises UsageError for another kind of file, or one that `runner` does not take, RunnerError when the runtime is
+    missing, refuses, crashes or hangs.
     """
     path = Path(found.path)
     runtime = _RUNTIMES.get(found.kind)
@@ -81,11 +94,16 @@ def profile_of(
             f"{path.name}: {unmeasurable(path.suffix)}",
             hint="mobilekit bench times every artifact of a bundle as a whole",
         )
-    missing = runtime.runner.unavailable()
+    if runner is not None and found.kind != "pte":
+        raise UsageError(f"{path.name}: the runner {runner.name} runs a .pte, and this is none")
+    missing = (runner or runtime.runner).unavailable()
     if missing is not None:
         raise RunnerError(f"{path.name} cannot be executed here: {missing}")
     threads = threads or suitable_cores(_values(found))
-    data, traced = _traced(path, runtime.name, threads, timeout_s, sizes)
+    if runner is not None:
+        data, traced = traced_in_cpp(runner, path, found.inputs, threads, timeout_s)
+    else:
+        data, traced = _traced(path, runtime.name, threads, timeout_s, sizes)
     if isinstance(found.details, PteDetails):
         return _of_dump(path, data, traced, threads, found.details.calls)
     return _of_runs(path, data, traced, threads, runtime)

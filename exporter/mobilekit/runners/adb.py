@@ -63,7 +63,7 @@ class AdbRunner:
         program = arm64.arm_program(progress)
         package = aarch64_executorch(build.executorch_version(), progress)
         files = [program, *sorted((package / "lib").glob("libexecutorch*.so"))]
-        files = [one for one in files if "openvino" not in one.name and "etdump" not in one.name]
+        files = [one for one in files if "openvino" not in one.name]
         files += [arm64.LIBRARIES / "lib" / name for name in _SYSTEM]
 
         def fill(folder: Path) -> None:

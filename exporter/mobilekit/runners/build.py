@@ -22,7 +22,8 @@ from mobilekit.files import staged_folder
 from mobilekit.progress import Progress
 
 SOURCES = Path(__file__).parent / "cpp"
-PROGRAM = "mobilekit_runner"
+PROGRAM, COUNTER = "mobilekit_runner", "mobilekit_counter"
+"""The worker; and the same whose profile counts instructions (cpp/clock.h), for a core that is emulated."""
 INSTALL = "apt install cmake g++ (Debian, Ubuntu) or xcode-select --install && brew install cmake (macOS)"
 _SECONDS = 600.0
 _LOG_LINES = 12
@@ -59,13 +60,18 @@ def missing_tools(compiler: str | None, called: str) -> list[str]:
 def runner_program(
     target: str, executorch: Path, version: str, compiler: str, options: Sequence[str], progress: Progress
 ) -> Path:
-    """The compiled runner for `target`, linked against the libraries in `executorch`. Raises SetupError."""
+    """The compiled runner for `target`, linked against the libraries in `executorch`. Raises SetupError.
+
+    COUNTER lies beside it where `options` ask for it.
+    """
 
     def build(folder: Path) -> None:
         command = ["cmake", "-S", str(SOURCES), "-B", str(folder / "build"), "-DCMAKE_BUILD_TYPE=Release"]
         run([*command, f"-DCMAKE_CXX_COMPILER={compiler}", f"-DEXECUTORCH={executorch}", *options], "configure it")
         run(["cmake", "--build", str(folder / "build")], "compile it")
-        shutil.move(folder / "build" / PROGRAM, folder / PROGRAM)
+        for program in (folder / "build" / name for name in (PROGRAM, COUNTER)):
+            if program.exists():
+                shutil.move(program, folder / program.name)
         shutil.rmtree(folder / "build")
 
     sources = sorted(one for one in SOURCES.iterdir() if one.suffix in (".cpp", ".h", ".txt"))
