@@ -38,8 +38,7 @@ def test_json_is_whole(mobilekit: Any, kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_bundle_is_measured_as_one_table(mobilekit: Any, runnable: Callable[[Path], Path]) -> None:
-    runnable(mobilekit.folder / "bundle")
+def test_a_bundle_is_measured_as_one_table(mobilekit: Any, runnable: Path) -> None:
     ended = mobilekit("inspect", "bundle", "--measure", "--threads", "1", "--json")
     assert ended.code == 0, ended.err
     found = Inspection.model_validate_json(ended.out)

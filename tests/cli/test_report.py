@@ -45,8 +45,7 @@ def test_markdown_goes_to_standard_output_or_a_file(mobilekit: Any, bundle: Path
 
 
 @pytest.mark.slow
-def test_a_measured_page_has_eager_beside_the_artifacts(mobilekit: Any, runnable: Callable[[Path], Path]) -> None:
-    runnable(mobilekit.folder / "bundle")
+def test_a_measured_page_has_eager_beside_the_artifacts(mobilekit: Any, runnable: Path) -> None:
     ended = mobilekit("report", "bundle", "--measure", "--threads", "1", "-o", "page.html")
     assert ended.code == 0, ended.err
     page = (mobilekit.folder / "page.html").read_text()

@@ -11,10 +11,9 @@ from pathlib import Path
 from mobilekit.bundle import Manifest
 from mobilekit.files import MADE_BY
 from mobilekit.inspection import Inspection
-from mobilekit.report import charts, table
+from mobilekit.report import charts, operators, table
 from mobilekit.report.caveats import caveats
 from mobilekit.report.inside import look_inside
-from mobilekit.report.operators import time_by_operator
 from mobilekit.report.samples import Mistakes, shown_samples
 from mobilekit.report.templates import template
 from mobilekit.report.verdict import verdicts
@@ -40,13 +39,13 @@ def report_html(
         warnings=caveats(manifest),
         batch=table.batch_of(manifest),
         verdicts=verdicts(manifest),
+        times=operators.time_by_operator(manifest, profiles or {}),
         colours=charts.colours(manifest),
         chart=chart,
         wide=charts.scatter_svg(chart, 880, 400) if chart else None,
         narrow=charts.scatter_svg(chart, 360, 340) if chart else None,
         latency_bars=charts.latency_bars(manifest),
         size_bars=charts.size_bars(manifest),
-        times=time_by_operator(manifest, profiles or {}),
         inside=look_inside(folder, manifest, profiles or {}),
         samples=samples,
         found=mistakes,
