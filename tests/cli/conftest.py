@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,9 +144,28 @@ def refused(mobilekit: Command) -> Callable[..., Ended]:
 @pytest.fixture
 def bundle(mobilekit: Command) -> Path:
     """A copy of the golden bundle, called `bundle`."""
-    import shutil
-
     return Path(shutil.copytree(GOLDEN, mobilekit.folder / "bundle"))
+
+
+@pytest.fixture
+def runnable(bundle: Path) -> Path:
+    """The same with the golden artifacts in it: eager, xnnpack fp32 and onnx int8 run.
+
+    The .pte has two delegates, and two kernels outside them. The batch is 1 to 8.
+    """
+    from mobilekit.bundle import Bundle
+    from mobilekit.bundle.write import entry_for, write_manifest
+    from mobilekit.spec import DynamicDim, TensorSpec
+
+    manifest = Bundle.load(bundle).manifest
+    artifacts = [one for one in manifest.artifacts if (one.target, one.scheme) != ("xnnpack", "int8")]
+    for index, one in enumerate(artifacts):
+        if one.target != "coreml":
+            shutil.copy(GOLDEN.parent / "artifacts" / f"tiny{Path(one.file).suffix}", bundle / one.file)
+            artifacts[index] = one.model_copy(update=entry_for(bundle, one.file).model_dump())
+    image = TensorSpec(name="image", shape=("batch", 1, 8, 8), dynamic={"batch": DynamicDim(min=1, max=8)})
+    write_manifest(bundle, manifest.model_copy(update={"artifacts": tuple(artifacts), "inputs": (image,)}))
+    return bundle
 
 
 NET = """

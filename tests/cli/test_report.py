@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 def test_the_page_goes_where_it_is_told(mobilekit: Any, bundle: Path) -> None:
@@ -39,6 +42,17 @@ def test_markdown_goes_to_standard_output_or_a_file(mobilekit: Any, bundle: Path
     assert mobilekit("report", "bundle", "--markdown", "-o", "comment.md").code == 0
     assert ended.out in (mobilekit.folder / "comment.md").read_text()
     assert mobilekit("report", "bundle", "--markdown", "-o", "comment.md").code == 0
+
+
+@pytest.mark.slow
+def test_a_measured_page_has_eager_beside_the_artifacts(mobilekit: Any, runnable: Path) -> None:
+    ended = mobilekit("report", "bundle", "--measure", "--threads", "1", "-o", "page.html")
+    assert ended.code == 0, ended.err
+    page = (mobilekit.folder / "page.html").read_text()
+    (section,) = re.findall(r"<h2>Time by operator</h2>.*?</section>", page, re.DOTALL)
+    assert re.findall(r"<p><span>(.*?)</span>", section) == ["eager fp32", "xnnpack fp32", "onnx int8"]
+    assert "Not measured: coreml fp16." in section and " out" in section
+    assert "Where the time goes" in page
 
 
 def test_what_is_refused(bundle: Path, refused: Callable[..., Any]) -> None:

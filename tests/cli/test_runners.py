@@ -36,6 +36,8 @@ def test_native_runs_what_it_takes_and_instructions_are_counted(native: str, arm
     assert measured["xnnpack"]["runner"] == "native"
     assert measured["xnnpack"]["instructions"]["cpu"] == "cortex-a76"
     assert measured["xnnpack"]["instructions"]["per_inference"] > 100
+    operators = measured["xnnpack"]["instructions"]["operators"]
+    assert operators[0]["instructions"] >= operators[-1]["instructions"] > 0
     assert measured["onnx"]["instructions"] is None
 
 

@@ -58,11 +58,11 @@ def until(happened: Callable[[], object], process: subprocess.Popen[str], second
         time.sleep(0.02)
 
 
-def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+def workers(process: subprocess.Popen[str], module: str = "mobilekit.runners.worker") -> list[psutil.Process]:
     """The processes that run artifacts for `process`."""
     try:
         children = psutil.Process(process.pid).children(recursive=True)
-        return [child for child in children if "mobilekit.runners.worker" in child.cmdline()]
+        return [child for child in children if module in child.cmdline()]
     except psutil.Error:
         return []
 
@@ -229,3 +229,15 @@ def test_quiet_gives_the_screen_back(tmp_path: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert (done.stdout, done.stderr) == ("seen\n", "seen too")
+
+
+def test_while_an_artifact_is_measured(mobilekit) -> None:
+    """The tracer's process and the folder that it may write to go with the command."""
+    artifact = Path(__file__).parents[1] / "golden" / "artifacts" / "tiny.pt2"
+    process = mobilekit.start("inspect", str(artifact), "--measure")
+    until(lambda: workers(process, "mobilekit.inspection.tracer"), process)
+    tracers = workers(process, "mobilekit.inspection.tracer")
+    stop(process, signal.SIGINT)
+    ended = mobilekit.end(process, timeout=30)
+    assert (ended.code, ended.out) == (130, "")
+    assert tracers and not any(one.is_running() for one in tracers)

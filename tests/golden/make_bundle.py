@@ -181,7 +181,11 @@ def measured(runner: str, median: float, ratio: float) -> m.Benchmark:
         steal_share=0.0,
     )
     cold = m.ColdStart(n=5, threads=2, load_ms=3.5, first_ms=1.25, slowest_ms=6.5)
-    counted = m.Instructions(cpu="cortex-a76", per_inference=4_554_678, spread=0, n=5) if runner == "pte" else None
+    operators = (
+        m.OperatorInstructions(name="Convolution (NHWC, QC8) IGEMM", calls=21, instructions=4_310_117),
+        m.OperatorInstructions(name="aten::mean.out", calls=1, instructions=40_187),
+    )
+    counted = m.Instructions(cpu="cortex-a76", per_inference=4_554_678, spread=0, n=5, operators=operators)
     return m.Benchmark(
         executed=True,
         runner=runner,
@@ -189,7 +193,7 @@ def measured(runner: str, median: float, ratio: float) -> m.Benchmark:
         load_ms=3.5,
         peak_memory_bytes=1_234_567,
         cold=cold,
-        instructions=counted,
+        instructions=counted if runner == "pte" else None,
     )
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 from mobilekit.bundle import Manifest
 from mobilekit.files import MADE_BY
 from mobilekit.inspection import inspect_artifact
-from mobilekit.inspection.costs import InsideTime, Profile, StepTime
+from mobilekit.inspection.costs import InsideTime, Profile, StepTime, operator_times, program_times
+from mobilekit.inspection.summary import PteDetails
 from mobilekit.report import caveats, pull_request_markdown, report_html
 from mobilekit.report.charts import scatter, scatter_svg
 
@@ -65,18 +66,33 @@ def measured_page(manifest: Manifest, tmp_path: Path) -> str:
     folder = Path(shutil.copytree(GOLDEN, tmp_path / "bundle"))
     file = manifest.artifacts[1].file
     shutil.copy(ARTIFACTS / "tiny.pte", folder / file)
+    found = inspect_artifact(folder / file)
+    assert isinstance(found.details, PteDetails)
+    steps = tuple(StepTime(call=n, microseconds=20, share=0.2) for n in range(4))
+    inside = (InsideTime(call=0, name="Convolution (NHWC, F32) IGEMM #1", microseconds=15),)
     profile = Profile(
         n=50,
         warmup=5,
         threads=1,
         microseconds=100,
-        steps=tuple(StepTime(call=n, microseconds=20, share=0.2) for n in range(4)),
-        inside=(InsideTime(call=0, name="Convolution (NHWC, F32) IGEMM #1", microseconds=15),),
+        operators=program_times(found.details.calls, steps, inside, {0: 5}, 20),
+        between=20,
+        steps=steps,
+        inside=inside,
         processor="A processor",
-        executorch="1.5.1",
+        runtime="ExecuTorch 1.5.1",
     )
-    found = inspect_artifact(folder / file).model_copy(update={"profile": profile})
-    return report_html(folder, manifest, {file: found})
+    eager = profile.model_copy(
+        update={
+            "operators": operator_times([("aten.conv2d.default", False, 1, 150.0), ("aten.x", False, 2, 50.0)], 0),
+            "between": 0,
+            "microseconds": 200,
+            "runtime": "torch 2.14.1",
+        }
+    )
+    reference = inspect_artifact(ARTIFACTS / "tiny.pt2").model_copy(update={"profile": eager})
+    found = found.model_copy(update={"profile": profile})
+    return report_html(folder, manifest, {file: found, manifest.artifacts[0].file: reference})
 
 
 def test_it_needs_nothing_from_elsewhere(measured_page: str) -> None:
@@ -101,6 +117,10 @@ def test_everything_that_the_bundle_holds_is_there(measured_page: str, manifest:
         "aten::cumsum.out 20.0 us, 20 %",
         "hand-over to delegates",
         "20.0% of the time",
+        "Time by operator",
+        "torch 2.14.1, ExecuTorch 1.5.1",
+        "which take: xnnpack fp32 40.0 us (40%)",
+        "Not measured: xnnpack int8, onnx int8, coreml fp16.",
         "Cure: mean((2, 3), keepdim=True)",
         "label red",
         "colours, split test, 360 samples",
@@ -108,6 +128,18 @@ def test_everything_that_the_bundle_holds_is_there(measured_page: str, manifest:
         assert said in text, said
     for warning in caveats(manifest):
         assert warning in text
+
+
+def test_fallbacks_are_told_without_colour(measured_page: str) -> None:
+    """Hatched, with a title, and with a star in the table."""
+    (section,) = re.findall(r"<h2>Time by operator</h2>.*?</section>", measured_page, re.DOTALL)
+    hatched = re.findall(r'<i class="key k\d+ out[^>]*title="([^"]*)"', section)
+    assert hatched == ["pooling and reductions, outside the delegates: 40.0 us, 40%"]
+    assert section.count("%</span>") > 4 and section.count("% *</span>") == 1
+    assert "kernels outside the delegates" in section
+    assert section.index("eager fp32") < section.index("xnnpack fp32")
+    widths = [float(width) for width in re.findall(r'style="width:([\d.]+)%"', section)]
+    assert sum(widths[:2]) == pytest.approx(100) and sum(widths) <= 200
 
 
 def test_what_is_missing_is_said_to_be(manifest: Manifest, changed: Callable[..., Manifest]) -> None:

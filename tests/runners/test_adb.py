@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mobilekit.bundle.etdump import read_etdump
 from mobilekit.errors import RunnerError, SetupError, UsageError
 from mobilekit.progress import SILENT
 from mobilekit.runners import Effort, Worker, runner
@@ -100,6 +101,7 @@ def test_it_computes_times_and_leaves_only_the_program(device: Device, artifacts
         timing = worker.time(batches[0], BRIEF)
         assert worker.load_ms > 0
         assert len(timing.nanoseconds) == 3
+        assert len(read_etdump(worker.profile(batches[1], warmup=1, runs=2))) == 3
         with pytest.raises(RunnerError, match=r"expected input0 float32 \[\.\.8, .*given float64"):
             worker.run([(artifacts.sample.astype(np.float64),)])
         assert len(worker.run(batches)) == 2

@@ -88,6 +88,22 @@ def test_emulated_seconds_are_not_given_out(arm64: str, artifacts) -> None:
     assert "emulator's seconds say nothing" in (found.reason or "")
 
 
+@emulated
+@pytest.mark.slow
+def test_what_a_profile_cannot_be_made_of_is_refused(arm64: str, artifacts) -> None:
+    with Worker("arm64", artifacts["static.pte"], threads=1, timeout_s=60) as worker:
+        with pytest.raises(RunnerError, match="refused to profile it: its times would be the emulator's"):
+            worker.profile((artifacts.sample,), warmup=0, runs=1)
+        assert len(worker.run([(artifacts.sample,)])) == 1
+    if counting("cortex-a76").unavailable() is not None:
+        pytest.skip(counting("cortex-a76").unavailable() or "")
+    # it counts, but its libraries read the system's clock
+    with Worker(counting("cortex-a76"), artifacts["static.pte"], threads=1, timeout_s=60) as worker:
+        with pytest.raises(RunnerError, match="counted by mobilekit_counter, and this is another program"):
+            worker.profile((artifacts.sample,), warmup=0, runs=1)
+        assert worker.count((artifacts.sample,), warmup=0, runs=1) > (0,)
+
+
 @pytest.mark.skipif(platform.system() == "Linux", reason="Linux emulates")
 def test_elsewhere_it_says_so() -> None:
     assert "Linux only" in (runner("arm64:max").unavailable() or "")

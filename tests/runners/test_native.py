@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mobilekit.bundle.etdump import read_etdump
 from mobilekit.errors import RunnerError
 from mobilekit.quiet import quiet
 from mobilekit.runners import Effort, FedState, Feed, Worker, runner
@@ -129,6 +130,39 @@ def test_timing_and_memory(native: str, artifacts) -> None:
     if sys.platform == "linux":
         assert memory is not None
         assert 0 < memory < 100 << 20
+
+
+def test_a_profile_is_of_every_run_and_tells_of_every_call(native: str) -> None:
+    """The golden artifact: a convolution and a linear layer in delegates, a mean and a running sum outside."""
+    path = Path(__file__).parents[1] / "golden" / "artifacts" / "tiny.pte"
+    sample = (np.random.default_rng(0).standard_normal((2, 1, 8, 8)).astype(np.float32),)
+    with Worker(native, path, threads=1, timeout_s=60) as worker:
+        before = worker.run([sample])
+        runs = read_etdump(worker.profile(sample, warmup=1, runs=3))
+        assert len(runs) == 4
+        for run in runs:
+            assert [span.instruction for span in run if span.kind in ("kernel", "delegate")] == [0, 1, 2, 3]
+            names = {span.name.partition(" (")[0] for span in run if span.kind == "inside"}
+            assert names >= {"Convolution", "Fully Connected"}
+            (whole,) = (span.nanoseconds for span in run if span.kind == "method")
+            assert 0 < sum(span.nanoseconds for span in run if span.kind in ("kernel", "delegate")) <= whole
+        assert len(read_etdump(worker.profile(sample, warmup=0, runs=1))) == 1, "nothing of the last one is left"
+        assert same(worker.run([sample]), before), "what it runs otherwise is not traced and stays as it was"
+        with pytest.raises(RunnerError, match=r"refused to profile it: .*given float64"):
+            worker.profile((sample[0].astype(np.float64),), warmup=0, runs=1)
+
+
+def test_a_file_that_is_damaged_before_it_is_profiled_is_refused(native: str, artifacts, tmp_path: Path) -> None:
+    path = tmp_path / "model.pte"
+    path.write_bytes(artifacts["static.pte"].read_bytes())
+    with Worker(native, path, threads=1, timeout_s=60) as worker:
+        path.unlink()  # what is loaded stays mapped
+        path.write_bytes(artifacts["static.pte"].read_bytes()[:900])
+        with pytest.raises(
+            RunnerError, match=r"model\.pte: executorch refused to profile it: the program does not load"
+        ):
+            worker.profile((artifacts.sample,), warmup=0, runs=1)
+        assert len(worker.run([(artifacts.sample,)])) == 1
 
 
 @pytest.mark.parametrize("how", ["empty", "garbage", "cut to 40 bytes", "cut in half", "last byte gone"])
@@ -266,6 +300,8 @@ def test_unknown_and_missing_fields(bare: Child) -> None:
     assert answer(bare, '{"kind":"load","artifact":"x","threads":"1"}') == "request.threads is of the wrong type"
     assert answer(bare, '{"kind":"load","artifact":"x","threads":0}') == "request.threads must be at least 1"
     assert answer(bare, '{"kind":"run","samples":1,"tensors":0,"feed":null}') == "no artifact is loaded"
+    assert answer(bare, '{"kind":"profile","tensors":0,"warmup":0,"runs":0}') == "request.runs must be at least 1"
+    assert answer(bare, '{"kind":"profile","tensors":0,"warmup":0,"runs":1}') == "no artifact is loaded"
     assert answer(bare, '{"kind":"a\\u0000b"}') == "not JSON at byte 16: U+0000 in a string"
     assert "beyond 18 digits" in answer(bare, '{"kind":1234567890123456789}')
     assert "twice" in answer(bare, '{"kind":"memory","kind":"memory"}')

@@ -16,6 +16,7 @@ import pytest
 from mobilekit.errors import RunnerError, UnknownName
 from mobilekit.runners import Effort, Worker
 from mobilekit.runners import process as process_module
+from mobilekit.runners.protocol import Profiled
 
 X = np.arange(4, dtype=np.float32).reshape(1, 4)
 BRIEF = Effort(warmup=1, min_runs=5, min_seconds=0, max_runs=5)
@@ -122,6 +123,17 @@ def test_nonsense_is_told(tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> N
         child._unread = b"printed by a library\n"
         with pytest.raises(RunnerError, match=r"answered nonsense when asked to run it: b'printed by a library'"):
             worker.run([(X,)])
+        assert worker.pid is None
+
+
+def test_a_profile_is_for_cpp_and_is_as_long_as_it_says(tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with worker_for(tiny_onnx) as worker:
+        with pytest.raises(RunnerError, match=r"refused to profile it: only the C\+\+ runners write a profile"):
+            worker.profile((X,), warmup=0, runs=1)
+        assert len(worker.run([(X,)])) == 1
+        monkeypatch.setattr(worker, "_ask", lambda *asked: Profiled(bytes=1 << 20))
+        with pytest.raises(RunnerError, match="bytes in a profile of 1048576"):
+            worker.profile((X,), warmup=0, runs=1)
         assert worker.pid is None
 
 

@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilekit.runners import protocol
-from mobilekit.runners.protocol import Effort, Load, Ran, Run, Time, Timed, decode_reply, decode_request, encode
+from mobilekit.runners.protocol import (
+    CountInstructions,
+    Effort,
+    Load,
+    ProfileRuns,
+    Ran,
+    Run,
+    Time,
+    Timed,
+    decode_reply,
+    decode_request,
+    encode,
+)
 
 COUNT = st.integers(0, 2**62)
 POSITIVE = st.integers(1, 2**62)
@@ -19,6 +31,8 @@ REQUESTS = st.one_of(
     st.builds(Load, artifact=st.text(), threads=POSITIVE),
     st.builds(Run, samples=POSITIVE, tensors=COUNT),
     st.builds(Time, tensors=COUNT, effort=EFFORTS),
+    st.builds(CountInstructions, tensors=COUNT, warmup=COUNT, runs=POSITIVE),
+    st.builds(ProfileRuns, tensors=COUNT, warmup=COUNT, runs=POSITIVE),
     st.just(protocol.Memory()),
 )
 REPLIES = st.one_of(
@@ -26,6 +40,8 @@ REPLIES = st.one_of(
     st.builds(protocol.Loaded, load_ms=SECONDS),
     st.builds(Ran, tensors=COUNT),
     st.builds(Timed, nanoseconds=st.lists(COUNT, min_size=1).map(tuple), warmup=COUNT, preemptions=COUNT),
+    st.builds(protocol.Counted, instructions=st.lists(COUNT, min_size=1).map(tuple)),
+    st.builds(protocol.Profiled, bytes=POSITIVE),
     st.builds(protocol.MemoryUsed, peak_bytes=st.none() | COUNT),
     st.builds(protocol.Refused, message=st.text(), hint=st.none() | st.text()),
 )
@@ -63,6 +79,7 @@ def test_noise_is_a_value_error_or_a_message(line: bytes) -> None:
         b'{"kind": "loaded", "load_ms": -1}',
         b'{"kind": "loaded", "load_ms": 1, "more": 2}',
         b'{"kind": "timed", "nanoseconds": [], "warmup": 0}',
+        b'{"kind": "profiled", "bytes": 0}',
         b'{"kind": "nothing"}',
         b"[]",
     ],

@@ -24,6 +24,7 @@ from mobilekit.bundle.measured import (
     Latency,
     LayerNoise,
     Metrics,
+    OperatorInstructions,
     Quantization,
     Verification,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "Manifest",
     "Metrics",
     "ModelEntry",
+    "OperatorInstructions",
     "Quantization",
     "RelativePath",
     "Sha256",

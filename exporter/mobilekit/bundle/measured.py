@@ -142,6 +142,14 @@ class ColdStart(Spec):
     slowest_ms: Annotated[float, Field(ge=0)] = Field(description="load and first inference of the slowest start")
 
 
+class OperatorInstructions(Spec):
+    """One kind of operator: all its calls in one inference together."""
+
+    name: str = Field(description="as its backend calls it inside a delegate, and as its kernel is called outside")
+    calls: Annotated[int, Field(ge=1)]
+    instructions: Count
+
+
 class Instructions(Spec):
     """Of an emulated core, in one thread, after warm-up. docs/runners.md says what it tells of time."""
 
@@ -149,6 +157,9 @@ class Instructions(Spec):
     per_inference: Annotated[int, Field(ge=1)] = Field(description="the median of `n` inferences")
     spread: Annotated[int, Field(ge=0)] = Field(description="the most minus the fewest; 0 where the count repeats")
     n: Annotated[int, Field(ge=1)]
+    operators: tuple[OperatorInstructions, ...] = Field(
+        default=(), description="the most costly first; the rest of `per_inference` lies between them. Empty: not told"
+    )
 
 
 class Benchmark(Spec):

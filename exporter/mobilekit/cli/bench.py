@@ -61,8 +61,8 @@ def command(
         typer.Option(
             "--instructions",
             metavar="CPU",
-            help="Also count the Arm instructions of one inference of each .pte on this emulated core: cortex-a53, "
-            "cortex-a76 or max. Needs QEMU; docs/runners.md.",
+            help="Also count the Arm instructions of one inference of each .pte, in all and by operator, on this "
+            "emulated core: cortex-a53, cortex-a76 or max. Needs QEMU; docs/runners.md.",
             show_default=False,
         ),
     ] = None,

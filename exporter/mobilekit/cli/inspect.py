@@ -22,9 +22,16 @@ def command(
     ],
     measure: Annotated[
         bool,
-        typer.Option("--measure", help="Run a .pte in a process of its own, and show where its time goes."),
+        typer.Option(
+            "--measure",
+            help="Run it, or each artifact of a bundle, in a process of its own: where the time goes.",
+        ),
     ] = False,
     threads: ThreadsOption = None,
+    runner: Annotated[
+        str,
+        typer.Option("--runner", metavar="NAME", help="What measures a .pte: pte, in Python, or native, in C++."),
+    ] = "pte",
     picture: Annotated[
         Path | None,
         typer.Option(
@@ -43,29 +50,45 @@ def command(
 
     \b
     Examples:
-      mobilekit inspect bundles/digits_cnn
+      mobilekit inspect bundles/digits_cnn --measure
       mobilekit inspect bundles/digits_cnn/digits_cnn.xnnpack.int8.pte --json
       mobilekit inspect bundles/digits_cnn/digits_cnn.xnnpack.int8.pte --measure --picture partition.svg
     """
     from mobilekit.files import check_own
     from mobilekit.inspection import inspect_artifact
+    from mobilekit.inspection.picture import partition_svg
 
     if threads is not None and not measure:
         raise UsageError("--threads is for --measure, which was not given")
+    if runner != "pte" and not measure:
+        raise UsageError("--runner is for --measure, which was not given")
     found = inspect_artifact(artifact)
     if picture is not None:
         check_own(picture, force=force)
+        partition_svg(found)  # refuses what has no picture before anything runs
     if measure:
-        from mobilekit.inspection.profile import measured
-
-        with ScreenProgress() as progress, progress.task(f"running {artifact.name} under the tracer"):
-            found = measured(found, threads=threads)
+        found = _measured(found, threads, runner)
     if picture is not None:
         _draw(found, picture, force)
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     else:
         _print(found)
+
+
+def _measured(found: Inspection, threads: int | None, runner: str) -> Inspection:
+    from mobilekit.bundle import Bundle
+    from mobilekit.inspection.bundled import measure_bundle, with_times
+    from mobilekit.inspection.native import tracing_runner
+    from mobilekit.inspection.profile import measured
+
+    with ScreenProgress() as progress:
+        chosen = tracing_runner(runner, progress)
+        if found.kind == "bundle":
+            bundle = Bundle.load(found.path, check=False)  # its files were held against it just now
+            return with_times(found, measure_bundle(bundle, threads=threads, runner=chosen, progress=progress))
+        with progress.task(f"running {Path(found.path).name} under the tracer"):
+            return measured(found, threads=threads, runner=chosen)
 
 
 def _draw(found: Inspection, picture: Path, force: bool) -> None:

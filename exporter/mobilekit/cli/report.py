@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,7 @@ def command(
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Short Markdown for a pull request instead.")] = False,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Run each .pte under ExecuTorch's tracer: where its time goes.")
+        bool, typer.Option("--measure", help="Run eager and each artifact under a tracer: where the time goes.")
     ] = False,
     data: Annotated[
         str | None,
@@ -108,15 +109,9 @@ def _mistakes(bundle: Bundle, data: str, test_samples: int | None, threads: int 
         return find_mistakes(bundle, chosen, threads=threads, progress=progress)
 
 
-def _profiles(bundle: Bundle, threads: int | None) -> dict[str, Inspection]:
-    """Measured inspections of the artifacts that ExecuTorch runs, by file."""
-    from mobilekit.inspection import inspect_artifact
-    from mobilekit.inspection.profile import measured
+def _profiles(bundle: Bundle, threads: int | None) -> Mapping[str, Inspection]:
+    """Measured inspections, by file, of the artifacts that can be measured here."""
+    from mobilekit.inspection.bundled import measure_bundle
 
-    found = {}
-    files = [one.file for one in bundle.manifest.artifacts if one.file.endswith(".pte")]
     with ScreenProgress() as progress:
-        for file in files:
-            with progress.task(f"running {file} under the tracer"):
-                found[file] = measured(inspect_artifact(bundle.path / file), threads=threads)
-    return found
+        return measure_bundle(bundle, threads=threads, progress=progress).found

@@ -68,6 +68,8 @@ class BundledArtifact(Spec):
     bytes: Count
     runtime: str
     minimum_runtime: str
+    profile: Profile | None = Field(default=None, description="where it was measured")
+    not_measured: str | None = Field(default=None, description="why not, where the bundle was measured")
 
 
 class BundleDetails(Spec):
@@ -98,7 +100,9 @@ class Inspection(Spec):
     )
     weights: tuple[Weight, ...] = Field(default=(), description="constants of the graph; none for a bundle")
     details: Details
-    profile: Profile | None = Field(default=None, description="of a .pte, where it was measured")
+    profile: Profile | None = Field(
+        default=None, description="where it was measured; those of a bundle stand with its artifacts"
+    )
 
     @property
     def kind(self) -> str:

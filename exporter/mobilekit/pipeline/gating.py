@@ -154,7 +154,7 @@ def _counted(side: Side, variants: Sequence[Variant], cpu: str, progress: Progre
         for one in side.figures:
             path = side.bundle.artifact_path(side.bundle.artifact(*one.variant))
             if one.variant in variants and path.suffix in chosen.suffixes:
-                found = count_instructions(path, inputs, cpu=chosen)
+                found = count_instructions(path, inputs, cpu=chosen, operators=False)
                 figures.append(replace(one, instructions=found.per_inference, instructions_cpu=found.cpu))
             else:
                 figures.append(one)

@@ -69,7 +69,7 @@ def _inside(folder: Path, artifact: Artifact, measured: Inspection | None) -> In
         f"{'' if kernels == 1 else 's'} outside, {size_text(details.planned_memory_bytes)} planned outside delegates",
         fallbacks=tuple((one, _share(found, one)) for one in details.fallbacks),
         picture=partition_svg(found.model_copy(update={"path": artifact.file})),
-        steps=_steps(found, details),
+        steps=_steps(found),
         measured=_evidence(found),
     )
 
@@ -83,8 +83,8 @@ def _evidence(found: Inspection) -> str | None:
     if profile is None:
         return None
     return (
-        f"Medians of {profile.n} traced runs, {profile.threads} thread(s), {profile.processor}, ExecuTorch "
-        f"{profile.executorch}. Tracing takes time itself: shares are meant, not latencies."
+        f"Medians of {profile.n} traced runs, {profile.threads} thread(s), {profile.processor}, "
+        f"{profile.runtime}. Tracing takes time itself: shares are meant, not latencies."
     )
 
 
@@ -100,30 +100,11 @@ def _weights(found: Inspection) -> tuple[Part, ...]:
     return tuple(Part(name, 100 * size / total, size_text(size)) for name, size in named)
 
 
-def _steps(found: Inspection, details: PteDetails) -> tuple[Part, ...]:
+def _steps(found: Inspection) -> tuple[Part, ...]:
     """Where the time goes: operators inside delegates where the backend tells, kernels outside, the slowest first."""
-    profile = found.profile
-    if profile is None:
-        return ()
-    parts: dict[tuple[str, bool], float] = {}
-    told = {one.call for one in profile.inside}
-    for one in profile.inside:
-        # Without the number that XNNPACK gives each: kinds are compared, not places.
-        name = one.name.partition(" #")[0]
-        parts[name, False] = parts.get((name, False), 0.0) + one.microseconds
-    for step in profile.steps:
-        call = details.calls[step.call]
-        if call.operator is not None:
-            parts[call.operator, True] = parts.get((call.operator, True), 0.0) + step.microseconds
-        elif step.call in told:
-            within = sum(one.microseconds for one in profile.inside if one.call == step.call)
-            name = "hand-over to delegates"
-            parts[name, False] = parts.get((name, False), 0.0) + max(0.0, step.microseconds - within)
-        else:
-            parts[f"delegate {call.delegate}", False] = step.microseconds
-    ordered = sorted(parts.items(), key=lambda item: -item[1])[:_MOST_STEPS]
+    operators = found.profile.operators[:_MOST_STEPS] if found.profile else ()
     return tuple(
-        Part(name, 100 * value / profile.microseconds, f"{value:.1f} us", kernel)
-        for (name, kernel), value in ordered
-        if value > 0
+        Part(one.name, 100 * one.share, f"{one.microseconds:.1f} us", one.fallback)
+        for one in operators
+        if one.microseconds > 0
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from mobilekit.bundle import Manifest
 from mobilekit.files import MADE_BY
 from mobilekit.inspection import Inspection
-from mobilekit.report import charts, table
+from mobilekit.report import charts, operators, table
 from mobilekit.report.caveats import caveats
 from mobilekit.report.inside import look_inside
 from mobilekit.report.layers import layer_charts
@@ -40,6 +40,7 @@ def report_html(
         warnings=caveats(manifest),
         batch=table.batch_of(manifest),
         verdicts=verdicts(manifest),
+        times=operators.time_by_operator(manifest, profiles or {}),
         colours=charts.colours(manifest),
         chart=chart,
         wide=charts.scatter_svg(chart, 880, 400) if chart else None,

@@ -76,5 +76,5 @@ def _linux_program(progress: Progress) -> list[Path]:
     program = arm64.arm_program(progress)
     package = aarch64_executorch(build.executorch_version(), progress)
     files = [program, *sorted((package / "lib").glob("libexecutorch*.so"))]
-    files = [one for one in files if "openvino" not in one.name and "etdump" not in one.name]
+    files = [one for one in files if "openvino" not in one.name]
     return files + [arm64.LIBRARIES / "lib" / name for name in _SYSTEM]

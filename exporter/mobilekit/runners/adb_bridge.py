@@ -23,7 +23,7 @@ from mobilekit.errors import MobilekitError, RunnerError
 from mobilekit.runners.adb import ADB
 from mobilekit.runners.arm64 import LOADER
 from mobilekit.runners.build import PROGRAM
-from mobilekit.runners.protocol import Load, Refused, Run, Time, decode_request, encode
+from mobilekit.runners.protocol import Load, ProfileRuns, Refused, Run, Time, decode_request, encode
 from mobilekit.runners.worker import end_with_caller, in_its_own_words
 
 PLACE = "/data/local/tmp"
@@ -132,7 +132,7 @@ class Session:
         if isinstance(request, Load):
             self._device.push(Path(request.artifact), f"{self.folder}/model.pte")
             line = encode(request.model_copy(update={"artifact": "model.pte"}))  # it runs in that folder
-        elif isinstance(request, Run | Time):
+        elif isinstance(request, Run | Time | ProfileRuns):
             os.lseek(inputs, 0, os.SEEK_SET)
             with os.fdopen(os.dup(inputs), "rb") as given:
                 # cat and not push: the program holds this very file open
@@ -140,7 +140,7 @@ class Session:
         if isinstance(request, Time):
             return self._timed(line)
         reply = self.ask(line)
-        if isinstance(request, Run):
+        if isinstance(request, Run | ProfileRuns):
             self._device.fetch(f"{self.folder}/outputs", outputs)
         return reply
 

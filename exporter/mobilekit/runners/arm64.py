@@ -53,12 +53,12 @@ class Arm64Runner:
     runtime = "executorch"
     suffixes: tuple[str, ...] = (".pte",)
 
-    def __init__(self, cpu: str | None = None, *, counting: bool = False) -> None:
+    def __init__(self, cpu: str | None = None, *, counting: bool = False, by_operator: bool = False) -> None:
         self.emulated = counting or cpu is not None or not on_arm()
         self.cpu = (cpu or DEFAULT_CPU) if self.emulated else None
         self.name = f"arm64:{cpu}" if cpu else "arm64"
         self.patience = _PATIENCE if self.emulated else 1.0
-        self._counting = counting
+        self._counting, self._by_operator = counting, by_operator
 
     def variant(self, text: str) -> Self:
         if text not in CPUS:
@@ -92,6 +92,8 @@ class Arm64Runner:
             native.build(progress)
             return native.launch(1)
         program = arm_program(progress)
+        if self._by_operator:
+            program = program.with_name(build.COUNTER)
         core = CPUS[self.cpu]
         command = [_EMULATOR, "-cpu", core.qemu, "-L", str(_phone(core, progress))]
         if self._counting:
@@ -111,7 +113,7 @@ def missing_for_arm() -> list[str]:
 def arm_program(progress: Progress) -> Path:
     """The runner, compiled for 64-bit Arm Linux. Raises SetupError."""
     version = build.executorch_version()
-    options = ("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64")
+    options = ("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64", "-DCOUNTER=ON")
     package = aarch64_executorch(version, progress)
     return build.runner_program("arm64", package, version, COMPILER, options, progress)
 
@@ -120,12 +122,16 @@ def on_arm() -> bool:
     return platform.machine() in ("aarch64", "arm64")
 
 
-def counting(cpu: str) -> Arm64Runner:
-    """The runner that counts instructions on this core. Raises UnknownName, UsageError."""
+def counting(cpu: str, *, by_operator: bool = False) -> Arm64Runner:
+    """The runner that counts instructions on this core, or with `by_operator` the one whose `profile` is of them.
+
+    Two programs, since what reads the count around each operator is not to be counted with the whole. Raises
+    UnknownName, UsageError.
+    """
     if ":" in cpu:
         raise UsageError(f"{cpu!r} is not the name of a processor core")
     found = Arm64Runner().variant(cpu)
-    return Arm64Runner(found.cpu, counting=True)
+    return Arm64Runner(found.cpu, counting=True, by_operator=by_operator)
 
 
 def _phone(core: Core, progress: Progress) -> Path:

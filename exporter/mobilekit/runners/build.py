@@ -22,7 +22,8 @@ from mobilekit.files import staged_folder
 from mobilekit.progress import Progress
 
 SOURCES = Path(__file__).parent / "cpp"
-PROGRAM = "mobilekit_runner"
+PROGRAM, COUNTER = "mobilekit_runner", "mobilekit_counter"
+"""The worker; and the same whose profile counts instructions (cpp/clock.h), for a core that is emulated."""
 INSTALL = "apt install cmake g++ (Debian, Ubuntu) or xcode-select --install && brew install cmake (macOS)"
 _SECONDS = 600.0
 _LOG_LINES = 12
@@ -61,7 +62,8 @@ def runner_program(
 ) -> Path:
     """The compiled runner for `target`, linked against the libraries in `executorch`. Raises SetupError.
 
-    `compiler` None: `options` name a toolchain file, which chooses it.
+    `compiler` None: `options` name a toolchain file, which chooses it. COUNTER lies beside the program where `options`
+    ask for it.
     """
     chosen = [f"-DCMAKE_CXX_COMPILER={compiler}"] if compiler else []
 
@@ -69,7 +71,9 @@ def runner_program(
         command = ["cmake", "-S", str(SOURCES), "-B", str(folder / "build"), "-DCMAKE_BUILD_TYPE=Release"]
         run([*command, *chosen, f"-DEXECUTORCH={executorch}", *options], "configure it")
         run(["cmake", "--build", str(folder / "build")], "compile it")
-        shutil.move(folder / "build" / PROGRAM, folder / PROGRAM)
+        for program in (folder / "build" / name for name in (PROGRAM, COUNTER)):
+            if program.exists():
+                shutil.move(program, folder / program.name)
         shutil.rmtree(folder / "build")
 
     sources = sorted(one for one in SOURCES.iterdir() if one.suffix in (".cpp", ".h", ".txt"))

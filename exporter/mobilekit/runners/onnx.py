@@ -50,12 +50,9 @@ class OnnxSession:
     def __init__(self, path: Path, threads: int) -> None:
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
+        options = session_options(threads)
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self._expected = tuple(_expected(one) for one in self._session.get_inputs())
+        self._expected = tuple(expected(one) for one in self._session.get_inputs())
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return [np.asarray(output) for output in self.bind(inputs)()]
@@ -70,7 +67,18 @@ class OnnxSession:
         return lambda: list(session.run(None, feed))
 
 
-def _expected(node: Any) -> Expected:
+def session_options(threads: int) -> Any:
+    """How every session here is opened."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    return options
+
+
+def expected(node: Any) -> Expected:
     """An input's name, dtype and shape; a dynamic dimension is a symbol without bounds in ONNX."""
     element = str(node.type).removeprefix("tensor(").removesuffix(")")
     try:

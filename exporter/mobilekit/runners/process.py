@@ -27,6 +27,8 @@ from mobilekit.runners.protocol import (
     Loaded,
     Memory,
     MemoryUsed,
+    Profiled,
+    ProfileRuns,
     Ran,
     Ready,
     Refused,
@@ -40,8 +42,9 @@ from mobilekit.runners.protocol import (
 from mobilekit.runners.registry import runner as runner_called
 from mobilekit.runners.stream import Feed
 
-R = TypeVar("R", Ready, Loaded, Ran, Timed, Counted, MemoryUsed)
+R = TypeVar("R", Ready, Loaded, Ran, Timed, Counted, Profiled, MemoryUsed)
 _CHUNK_BYTES = 32 << 20
+_LARGEST_PROFILE = 512 << 20
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _DAMAGED = "the file may be damaged or cut short, or made for another version of the runtime: export it again"
 _SLOW = "give it a longer time limit if the model is merely slow"
@@ -146,6 +149,20 @@ class Worker:
         self._write([inputs])
         request = CountInstructions(tensors=len(inputs), warmup=warmup, runs=runs)
         return self._ask(request, Counted, "count its instructions").instructions
+
+    def profile(self, inputs: Sequence[Array], *, warmup: int, runs: int) -> bytes:
+        """The ETDump of `warmup` and `runs` inferences on `inputs`, from a C++ runner only; see bundle/etdump.py.
+
+        Of a runner that counts instructions, one instruction is a microsecond in it.
+        """
+        self._write([inputs])
+        request = ProfileRuns(tensors=len(inputs), warmup=warmup, runs=runs)
+        told = self._ask(request, Profiled, "profile it")
+        descriptor = self._alive().outputs.fileno()
+        size = os.fstat(descriptor).st_size
+        if size != told.bytes or size > _LARGEST_PROFILE:
+            raise self._lost(f"left {size} bytes in a profile of {told.bytes} (at most {_LARGEST_PROFILE} are read)")
+        return os.pread(descriptor, size, 0)
 
     def peak_memory_bytes(self) -> int | None:
         """Peak resident memory since just before loading, above the level then; see docs/benchmarking.md."""

@@ -6,6 +6,7 @@
     run(samples, tensors, feed)             ran(tensors)          arrays through the shared files
     time(tensors, ...)                      timed(nanoseconds)    any number of times, for taking turns
     count(tensors, warmup, runs)            counted(instructions) from an emulator only
+    profile(tensors, warmup, runs)          profiled(bytes)       from C++ only: an ETDump in the shared file
     memory                                  memory(peak_bytes)
                                             refused(message)      instead of any of these
     (end of file)                           exits
@@ -72,6 +73,15 @@ class CountInstructions(Spec):
     runs: Positive
 
 
+class ProfileRuns(Spec):
+    """Run the one sample in the input file under ExecuTorch's event tracer: `warmup` and `runs` inferences."""
+
+    kind: Literal["profile"] = "profile"
+    tensors: Count
+    warmup: Count
+    runs: Positive
+
+
 class Memory(Spec):
     """Ask for the peak memory so far."""
 
@@ -114,6 +124,13 @@ class Counted(Spec):
     instructions: Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
+class Profiled(Spec):
+    """The output file holds an ETDump of so many bytes. Where instructions are counted, each is a microsecond in it."""
+
+    kind: Literal["profiled"] = "profiled"
+    bytes: Positive
+
+
 class MemoryUsed(Spec):
     """Peak resident bytes above the level before loading; None when this system does not tell."""
 
@@ -129,8 +146,8 @@ class Refused(Spec):
     hint: str | None = None
 
 
-Request = Load | Run | Time | CountInstructions | Memory
-Reply = Ready | Loaded | Ran | Timed | Counted | MemoryUsed | Refused
+Request = Load | Run | Time | CountInstructions | ProfileRuns | Memory
+Reply = Ready | Loaded | Ran | Timed | Counted | Profiled | MemoryUsed | Refused
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
 _REPLY: TypeAdapter[Reply] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])

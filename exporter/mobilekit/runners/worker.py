@@ -34,6 +34,7 @@ from mobilekit.runners.protocol import (
     Loaded,
     Memory,
     MemoryUsed,
+    ProfileRuns,
     Ran,
     Ready,
     Refused,
@@ -68,6 +69,8 @@ class Served:
                 return timed(self._loaded().bind(sample), request.effort)
             case CountInstructions():
                 raise MobilekitError("instructions are counted by the emulator, and this is none")
+            case ProfileRuns():
+                raise MobilekitError("only the C++ runners write a profile")
             case Memory():
                 return MemoryUsed(peak_bytes=self._memory.bytes() if self._memory else None)
 

@@ -62,6 +62,10 @@ class TensorSpec(Spec):
         chosen = {name: dim.min for name, dim in self.dynamic.items()} | dict(sizes or {})
         return tuple(dim if isinstance(dim, int) else chosen[dim] for dim in self.shape)
 
+    def largest(self) -> tuple[int, ...]:
+        """The concrete shape with each dynamic dimension at its upper bound."""
+        return self.sized({name: dim.max for name, dim in self.dynamic.items()})
+
     def mismatch(self, shape: Sequence[int]) -> str | None:
         """Why a tensor of `shape` does not fit, in words; None when it fits."""
         if len(shape) != len(self.shape):

@@ -126,8 +126,7 @@ class File {
   }
 
   void write(const std::vector<Sample>& samples) {
-    if (lseek(fd_, 0, SEEK_SET) != 0 || ftruncate(fd_, 0) != 0)
-      throw Error(std::string("the output file: ") + std::strerror(errno));
+    empty();
     for (const Sample& sample : samples)
       for (const Array& array : sample) {
         const std::string head = header(array);
@@ -136,7 +135,18 @@ class File {
       }
   }
 
+  // What is no arrays: the file holds these bytes and nothing else.
+  void write(const std::string& bytes) {
+    empty();
+    put(bytes.data(), bytes.size());
+  }
+
  private:
+  void empty() {
+    if (lseek(fd_, 0, SEEK_SET) != 0 || ftruncate(fd_, 0) != 0)
+      throw Error(std::string("the output file: ") + std::strerror(errno));
+  }
+
   Array one() {
     unsigned char start[10];
     get(start, sizeof start);

@@ -3,6 +3,7 @@
 
 #include <executorch/extension/data_loader/mmap_data_loader.h>
 #include <executorch/extension/memory_allocator/malloc_memory_allocator.h>
+#include <executorch/runtime/core/event_tracer.h>
 #include <executorch/runtime/executor/method.h>
 #include <executorch/runtime/executor/program.h>
 #include <executorch/runtime/platform/runtime.h>
@@ -143,10 +144,10 @@ class Inputs {
   std::vector<et::EValue> values_;
 };
 
-// One loaded method, `forward`.
+// One loaded method, `forward`. A tracer writes down what it runs, and outlives it.
 class Session {
  public:
-  explicit Session(const std::string& path) {
+  explicit Session(const std::string& path, et::EventTracer* tracer = nullptr) {
     using executorch::extension::MmapDataLoader;
     loader_ = std::make_unique<MmapDataLoader>(
         taken(MmapDataLoader::from(path.c_str(), MmapDataLoader::MlockConfig::NoMlock), "the file does not open"));
@@ -157,7 +158,7 @@ class Session {
     plan_memory(meta);
     expect(meta);
     method_ = std::make_unique<et::Method>(
-        taken(program_->load_method("forward", manager_.get()), "the method `forward` does not load"));
+        taken(program_->load_method("forward", manager_.get(), tracer), "the method `forward` does not load"));
   }
 
   Inputs bind(Sample sample) const { return Inputs(expected_, std::move(sample)); }

@@ -5,7 +5,8 @@
 // LIFELINE - : there is none, and it ends when no more requests come.
 // Speaks the protocol of protocol.py on the descriptors that it is given. What libraries print goes to 1 and 2, which
 // are its log. Ends with its caller. With --count it reads the instruction count that count.c keeps; --emulated says
-// that the machine's own figures (memory) would be the emulator's.
+// that the machine's own figures (memory) would be the emulator's. mobilekit_counter is the same program with another
+// clock (clock.h): its profile counts instructions.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -23,6 +24,7 @@
 
 #include "arrays.h"
 #include "json.h"
+#include "profile.h"
 #include "program.h"
 
 namespace {
@@ -224,6 +226,7 @@ class Served {
     if (kind == "run") return run(fields);
     if (kind == "time") return time(fields);
     if (kind == "count") return count(fields);
+    if (kind == "profile") return profile(fields);
     if (kind == "memory") return memory(fields);
     throw json::Error("unknown request " + kind);
   }
@@ -238,6 +241,7 @@ class Served {
     memory_.emplace();
     const int64_t start = now();
     session_ = std::make_unique<Session>(path);
+    path_ = path;
     return "{\"kind\":\"loaded\",\"load_ms\":" + std::to_string(static_cast<double>(now() - start) / 1e6) + "}";
   }
 
@@ -309,6 +313,17 @@ class Served {
     return "{\"kind\":\"counted\",\"instructions\":[" + joined(counts) + "]}";
   }
 
+  std::string profile(Fields& fields) {
+    const int64_t tensors = fields.whole("tensors", 0), warmup = fields.whole("warmup", 0);
+    const int64_t runs = fields.whole("runs", 1);
+    fields.done();
+    if (emulated_ && counter_ == nullptr) throw Refusal("its times would be the emulator's");
+    loaded();
+    const std::string dump = runner::profiled(path_, std::move(inputs_.read(1, tensors)[0]), warmup + runs, counter_);
+    outputs_.write(dump);
+    return "{\"kind\":\"profiled\",\"bytes\":" + std::to_string(dump.size()) + "}";
+  }
+
   std::string memory(Fields& fields) {
     fields.done();
     const std::optional<int64_t> bytes = memory_ && !emulated_ ? memory_->bytes() : std::nullopt;
@@ -324,6 +339,7 @@ class Served {
   arrays::File inputs_, outputs_;
   bool emulated_;
   const volatile uint64_t* counter_;
+  std::string path_;
   std::unique_ptr<Session> session_;
   std::optional<PeakMemory> memory_;
 };
