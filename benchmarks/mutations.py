@@ -5,13 +5,15 @@
 
 BUNDLE is what `mobilekit export` wrote. A mutation is a cut, a few flipped bits, a word of a size field's extremes, a
 block of zeros, two blocks exchanged, or another version or magic. Each is drawn from its number alone, and given to the
-runner in a process of its own with a time limit of 60 s. What must never happen: an end of this process, an error that
-is not mobilekit's own, or one without a message. Every line of the results is one run of this program.
+runner in a process that is not this one, with a time limit of 60 s: a new one whenever the last has ended, and after 50
+mutations. What must never happen: an end of this process, an error that is not mobilekit's own, or one without a
+message. Every line of the results is one run of this program.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import sys
@@ -27,7 +29,7 @@ from mobilekit.runners import Array, Worker
 
 SUFFIX = {"pte": ".pte", "native": ".pte", "onnx": ".onnx", "eager": ".pt2"}
 WORDS = (b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80", b"\x00\x00\x00\x00", b"\x01\x00\x00\x00")
-TIME_LIMIT_S = 60
+TIME_LIMIT_S, MOST_IN_ONE = 60, 50
 
 
 def mutated(whole: bytes, number: int) -> tuple[str, bytes]:
@@ -59,23 +61,44 @@ def mutated(whole: bytes, number: int) -> tuple[str, bytes]:
     return kind, bytes(data)
 
 
-def ending(runner: str, path: Path, inputs: tuple[Array, ...]) -> str:
-    """How it ended, in a word: ran, or what the error's message says of it."""
-    try:
-        with Worker(runner, path, threads=1, timeout_s=TIME_LIMIT_S) as worker:
-            worker.run([inputs])
-    except MobilekitError as error:
-        message = error.message
-        if not message.strip():
-            return "FAULT: no message"
-        if "crashed" in message:
-            return "crashed, and said so"
-        if "within" in message and "was stopped" in message:
-            return "stopped after the time limit"
-        return "ended by itself, and said so" if "ended by itself" in message else "refused"
-    except Exception as error:
-        return f"FAULT: {type(error).__name__}: {error}"
-    return "ran"
+class Runtime:
+    """The runner in a process, started again when that has ended, with an intact artifact to begin with."""
+
+    def __init__(self, runner: str, intact: Path, inputs: tuple[Array, ...]) -> None:
+        self._runner, self._intact, self._inputs = runner, intact, inputs
+        self._worker: Worker | None = None
+        self._loaded = 0
+
+    def ending(self, path: Path) -> str:
+        """How it ended, in a word: ran, or what the error's message says of it."""
+        try:
+            worker = self._started()
+            worker.load(path)
+            worker.run([self._inputs])
+        except MobilekitError as error:
+            message = error.message
+            if not message.strip():
+                return "FAULT: no message"
+            if "crashed" in message:
+                return "crashed, and said so"
+            if "within" in message and "was stopped" in message:
+                return "stopped after the time limit"
+            return "ended by itself, and said so" if "ended by itself" in message else "refused"
+        except Exception as error:
+            return f"FAULT: {type(error).__name__}: {error}"
+        return "ran"
+
+    def _started(self) -> Worker:
+        if self._worker is None or self._worker.pid is None or self._loaded == MOST_IN_ONE:
+            self.close()
+            self._worker = Worker(self._runner, self._intact, threads=1, timeout_s=TIME_LIMIT_S).__enter__()
+            self._loaded = 0
+        self._loaded += 1
+        return self._worker
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
 
 
 def measured(bundle: Bundle, runner: str, count: int, scheme: str) -> dict[str, object]:
@@ -89,13 +112,14 @@ def measured(bundle: Bundle, runner: str, count: int, scheme: str) -> dict[str, 
     inputs = tuple(bundle.golden_tensor(tensor) for tensor in bundle.manifest.golden[0].inputs)
     found: Counter[str] = Counter()
     slowest = 0.0
-    with tempfile.TemporaryDirectory() as folder:
+    runtime = Runtime(runner, bundle.artifact_path(artifact), inputs)
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(runtime):
         path = Path(folder) / f"mutated{suffix}"
         for number in range(count):
             _, data = mutated(whole, number)
             path.write_bytes(data)
             start = time.monotonic()
-            found[ending(runner, path, inputs)] += 1
+            found[runtime.ending(path)] += 1
             slowest = max(slowest, time.monotonic() - start)
             if sys.stderr.isatty():
                 print(f"\r{runner}: {number + 1} of {count}", end="", file=sys.stderr, flush=True)

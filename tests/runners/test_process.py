@@ -94,6 +94,20 @@ def test_a_misfit_is_refused_and_the_worker_lives_on(tiny_onnx: Path) -> None:
         assert len(worker.run([(X,)])) == 1
 
 
+def test_another_artifact_takes_its_place(tiny_onnx: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(tiny_onnx.read_bytes()[:100])
+    with Worker("onnx", tiny_onnx, threads=1) as worker:
+        before, pid = worker.run([(X,)]), worker.pid
+        with pytest.raises(RunnerError, match=r"damaged\.onnx: onnxruntime refused to load it"):
+            worker.load(damaged)
+        with pytest.raises(RunnerError, match="no artifact is loaded"):
+            worker.run([(X,)])
+        worker.load(tiny_onnx)
+        np.testing.assert_array_equal(worker.run([(X,)])[0][0], before[0][0])
+        assert worker.pid == pid
+
+
 def test_a_crash_is_told_and_final(tiny_onnx: Path) -> None:
     with worker_for(tiny_onnx) as worker:
         assert worker.pid

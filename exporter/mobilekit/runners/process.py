@@ -88,12 +88,17 @@ class Worker:
         try:
             self._child = self._start()
             self._receive(Ready, "start")
-            request = Load(artifact=os.path.abspath(self._artifact), threads=self._threads)
-            self.load_ms = self._ask(request, Loaded, "load it", _DAMAGED).load_ms
+            self.load(self._artifact)
         except BaseException:
             self.close()
             raise
         return self
+
+    def load(self, artifact: Path) -> None:
+        """Load another artifact in the place of the first, into the same process. After a refusal there is none."""
+        self._artifact = artifact
+        request = Load(artifact=os.path.abspath(artifact), threads=self._threads)
+        self.load_ms = self._ask(request, Loaded, "load it", _DAMAGED).load_ms
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

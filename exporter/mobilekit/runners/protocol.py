@@ -30,7 +30,7 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 class Load(Spec):
-    """Load an artifact; sent once."""
+    """Load an artifact, in the place of the one before."""
 
     kind: Literal["load"] = "load"
     artifact: str

@@ -75,6 +75,7 @@ class Served:
                 return MemoryUsed(peak_bytes=self._memory.bytes() if self._memory else None)
 
     def _load(self, path: Path, threads: int) -> Loaded:
+        self._session = None
         gc.unfreeze()
         self._memory = PeakMemory()
         start = time.perf_counter_ns()
