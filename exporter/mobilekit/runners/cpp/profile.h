@@ -1,7 +1,9 @@
-// Profile: inferences under ExecuTorch's event tracer -> the ETDump that they leave.
+// Profile: inferences under ExecuTorch's event tracer -> the ETDump that they leave. Refuses where there is no tracer.
 #pragma once
 
+#ifdef MOBILEKIT_TRACER
 #include <executorch/devtools/etdump/etdump_flatcc.h>
+#endif
 
 #include <cstdint>
 #include <cstdlib>
@@ -13,6 +15,9 @@
 
 namespace runner {
 
+[[noreturn]] inline void refuse() { throw Refusal("this build of ExecuTorch has no event tracer"); }
+
+#ifdef MOBILEKIT_TRACER
 // ExecuTorch's own tracer; a count stands still while it writes down what it was told.
 class Tracer final : public executorch::etdump::ETDumpGen {
  public:
@@ -59,8 +64,11 @@ inline std::string profiled(const std::string& path, Sample sample, int64_t runs
   }
   const executorch::etdump::ETDumpResult dump = tracer.get_etdump_data();
   const std::unique_ptr<void, decltype(&std::free)> owned(dump.buf, &std::free);
-  if (dump.buf == nullptr || dump.size == 0) throw Refusal("this build of ExecuTorch has no event tracer");
+  if (dump.buf == nullptr || dump.size == 0) refuse();
   return std::string(static_cast<const char*>(dump.buf), dump.size);
 }
+#else
+inline std::string profiled(const std::string&, Sample, int64_t, const volatile uint64_t*) { refuse(); }
+#endif
 
 }  // namespace runner
