@@ -319,12 +319,9 @@ def table(records: list[dict[str, Any]]) -> str:
         if worse:
             low, middle, high = np.percentile(worse, [5, 50, 95])
             lines += ["", f"{name} {middle:+.2f} % (5th to 95th percentile {low:+.2f} to {high:+.2f})."]
-    where = sorted(
-        {
-            f"{one['machine']}; {one['versions']}; {'beside a neighbour' if one['neighbour'] else 'quiet'}"
-            for one in records
-        }
-    )
+    machines = {f"{one['machine']}; {'beside a neighbour' if one['neighbour'] else 'quiet'}" for one in records}
+    versions = sorted({one["versions"] for one in records})
+    where = [*sorted(machines), ", ".join(dict.fromkeys(", ".join(versions).split(", ")))]
     return "\n".join([*lines, "", *where]) + "\n"
 
 
