@@ -64,8 +64,12 @@ def test_every_operator_of_eager_and_onnx_is_timed(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "runtime"), [("pte", "ExecuTorch"), ("onnx", "ONNX Runtime"), ("pt2", "torch")])
-def test_a_file_that_the_runtime_refuses_is_told(artifacts: Path, tmp_path: Path, kind: str, runtime: str) -> None:
+def test_a_file_that_the_runtime_refuses_is_told(
+    artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, runtime: str
+) -> None:
     """Read as it is, and changed before it is run: what the tracer meets is not what was looked at."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))  # other tests use the system's meanwhile
     path = Path(shutil.copy(artifacts / f"tiny.{kind}", tmp_path / f"model.{kind}"))
     found = inspect_artifact(path)
     path.write_bytes(path.read_bytes()[:900])
