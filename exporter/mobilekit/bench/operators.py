@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mobilekit.bundle.contents import Call
-from mobilekit.bundle.etdump import Span, read_etdump
-from mobilekit.bundle.flatbuffer import FlatBufferError
+from mobilekit.bundle.etdump import Span, counted_runs
 from mobilekit.bundle.measured import OperatorInstructions
 from mobilekit.bundle.pte import PteSummary, read_pte
-from mobilekit.errors import RunnerError
 
 METHOD = "forward"
 _NUMBER = re.compile(r" #\d+$")
@@ -26,13 +24,7 @@ def by_operator(artifact: Path, profile: bytes, warmup: int) -> tuple[OperatorIn
     Raises BundleError when the artifact, RunnerError when the profile cannot be read.
     """
     program = read_pte(artifact)
-    try:
-        runs = read_etdump(profile)[warmup:]
-    except FlatBufferError as error:
-        raise RunnerError(f"{artifact.name}: the profile that ExecuTorch wrote cannot be read: {error}") from error
-    if not runs:
-        raise RunnerError(f"{artifact.name}: the profile that ExecuTorch wrote holds no inference")
-    return summed(runs, program)
+    return summed(counted_runs(profile, warmup, artifact.name), program)
 
 
 def summed(runs: Sequence[Sequence[Span]], program: PteSummary) -> tuple[OperatorInstructions, ...]:

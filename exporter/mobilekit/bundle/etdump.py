@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from mobilekit.bundle.flatbuffer import Buffer, FlatBufferError, Table
+from mobilekit.errors import RunnerError
 from mobilekit.spec.base import Spec
 
 _IDENTIFIER = b"ED00"
@@ -44,6 +45,17 @@ def read_etdump(data: bytes) -> tuple[tuple[Span, ...], ...]:
         if any(span.kind == "method" for span in spans):
             runs.append(spans)
     return tuple(runs)
+
+
+def counted_runs(dump: bytes, warmup: int, artifact: str) -> tuple[tuple[Span, ...], ...]:
+    """The inferences after the first `warmup`. Raises RunnerError when the dump cannot be read, or holds none."""
+    try:
+        runs = read_etdump(dump)[warmup:]
+    except FlatBufferError as error:
+        raise RunnerError(f"{artifact}: the profile that ExecuTorch wrote cannot be read: {error}") from error
+    if not runs:
+        raise RunnerError(f"{artifact}: the profile that ExecuTorch wrote holds no inference")
+    return runs
 
 
 def _spans(run: Table) -> Iterator[Span]:

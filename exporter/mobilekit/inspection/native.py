@@ -7,11 +7,9 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from mobilekit.bundle.contents import TensorInfo
 from mobilekit.errors import MissingDependency, RunnerError, UsageError
-from mobilekit.inspection.traces import MOST_RUNS, MOST_SECONDS, WARMUP, Traced
+from mobilekit.inspection.traces import MOST_RUNS, MOST_SECONDS, WARMUP, Traced, random_values
 from mobilekit.progress import SILENT, Progress
 from mobilekit.runners import Array, Effort, Worker, runner
 from mobilekit.runners.arm64 import Arm64Runner
@@ -20,8 +18,6 @@ from mobilekit.runners.pte import PteRunner
 
 TracingRunner = NativeRunner | Arm64Runner
 METHOD = "forward"
-_FLOATS = frozenset({"float16", "float32", "float64"})
-_INTEGERS = frozenset({"bool", "uint8", "int8", "int16", "int32", "int64"})
 _MOST_VALUES = 1 << 27
 _BRIEF = Effort(warmup=1, min_runs=3, min_seconds=0, max_runs=3, max_seconds=MOST_SECONDS)
 
@@ -64,15 +60,10 @@ def traced_in_cpp(
 
 
 def _random(tensor: TensorInfo, index: int) -> Array:
-    """Standard normal floats, and whole numbers of 0 and 1, which are safe for indices and masks alike."""
+    """What the other tracers take too, unless the file asks for more than can be made."""
     sizes = [str(size).removeprefix("..") for size in tensor.shape]
     shape = [int(size) for size in sizes if size.isdigit()]
     # a damaged file may ask for terabytes, and these are made in the caller's process
     if len(shape) != len(sizes) or math.prod(shape) > _MOST_VALUES:
         raise RunnerError(f"input {index} is [{', '.join(sizes)}]: no input of that size can be made here")
-    generator = np.random.default_rng(index)
-    if tensor.dtype in _FLOATS:
-        return generator.standard_normal(shape, np.float32).astype(tensor.dtype)
-    if tensor.dtype in _INTEGERS:
-        return generator.integers(0, 2, shape).astype(tensor.dtype)
-    raise RunnerError(f"input {index} has a dtype that cannot be made here ({tensor.dtype})")
+    return random_values(tensor.dtype, shape, index)

@@ -14,8 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from mobilekit.bundle.contents import Call
-from mobilekit.bundle.etdump import Span, read_etdump
-from mobilekit.bundle.flatbuffer import FlatBufferError
+from mobilekit.bundle.etdump import Span, counted_runs
 from mobilekit.environment import describe, suitable_cores
 from mobilekit.errors import RunnerError, UsageError
 from mobilekit.files import storage_errors
@@ -110,12 +109,7 @@ def profile_of(
 
 
 def _of_dump(path: Path, data: bytes, traced: Traced, threads: int, calls: Sequence[Call]) -> Profile:
-    try:
-        runs = read_etdump(data)[traced.warmup :]
-    except FlatBufferError as error:
-        raise RunnerError(f"{path.name}: the profile that ExecuTorch wrote cannot be read: {error}") from error
-    if not runs:
-        raise RunnerError(f"{path.name}: the profile that ExecuTorch wrote holds no inference")
+    runs = counted_runs(data, traced.warmup, path.name)
     total, steps, inside = _medians(runs, calls, traced.method)
     hand_overs, between = _left_over(runs, calls, traced.method)
     return Profile(

@@ -108,9 +108,9 @@ def random_values(dtype: str, shape: Sequence[int], index: int) -> Array:
     try:
         kind = np.dtype(dtype)
     except TypeError as error:
-        raise RunnerError(f"input {index} is {dtype}, which cannot be made here") from error
+        raise RunnerError(f"input {index} is of a dtype that cannot be made here ({dtype})") from error
     if kind.kind == "f":
         return np.asarray(chance.standard_normal(shape, dtype=np.float32)).astype(kind)
     if kind.kind in "biu":
         return np.asarray(chance.integers(0, 2, shape)).astype(kind)
-    raise RunnerError(f"input {index} is {dtype}, which cannot be made here")
+    raise RunnerError(f"input {index} is of a dtype that cannot be made here ({dtype})")
