@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mobilekit.spec.base import Spec
+from mobilekit.spec.quantize import QuantizeSpec, Rule
 
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -68,13 +69,28 @@ class LayerNoise(Spec):
     sqnr_db: float | None = Field(description="signal to quantization noise against float; null: all values are equal")
 
 
+class RangeRule(Spec):
+    """One way to take an activation's range from the values seen, and what all of them made so came to."""
+
+    rule: Rule
+    sqnr_db: float | None = Field(
+        description="of the worst output, on calibration samples that the ranges were not measured on; null: all equal"
+    )
+
+
 class Quantization(Spec):
-    """The quantized program that the artifacts of a scheme were lowered from."""
+    """The quantized program that the artifacts of a scheme were lowered from.
+
+    Fields with a default came with later releases: older bundles do not have them.
+    """
 
     scheme: str
     quantized: Count = Field(description="convolutions and linear layers that compute in int8")
     candidates: Count = Field(description="all convolutions and linear layers")
     layers: tuple[LayerNoise, ...] = Field(description="in the order they are computed, on calibration samples")
+    options: QuantizeSpec | None = Field(default=None, description="as the recipe or the command said")
+    rule: Rule | None = Field(default=None, description="by which activation ranges were taken")
+    tried: tuple[RangeRule, ...] = Field(default=(), description="where the rule was chosen by measuring")
 
 
 class Interval(Spec):

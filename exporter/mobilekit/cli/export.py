@@ -23,6 +23,7 @@ from mobilekit.cli.options import (
     WeightsOption,
     data_of,
     inputs_of,
+    settings_of,
 )
 from mobilekit.cli.outcome import fail_on_checks, show_bundle
 from mobilekit.cli.screen import ScreenProgress
@@ -75,6 +76,16 @@ def command(
             show_default=False,
         ),
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Any field of the recipe's [quantize]: --set observer=mse --set bias_correction=true "
+            "--set adaround=true.",
+            show_default=False,
+        ),
+    ] = None,
     calibration_samples: CalibrationOption = None,
     test_samples: TestOption = None,
     seed: SeedOption = None,
@@ -100,6 +111,7 @@ def command(
       mobilekit export runs/digits_cnn -o bundles/digits
       mobilekit export torchvision:mobilenet_v3_small -t xnnpack -t onnx -q int8 \\
           --data imagefolder:photos
+      mobilekit export runs/mobilenet -q int8 --set adaround=true --set bias_correction=true
       mobilekit export net.py:build -i image:batch=1..8,3,96,96 -i meta:batch,4 -q fp32
 
     Ends with 0 when every check passed, 1 when one failed (the bundle is written all the same).
@@ -107,22 +119,25 @@ def command(
     from mobilekit.lower import check_schemes
     from mobilekit.model import resolve
     from mobilekit.pipeline import ExportOptions, export_source
+    from mobilekit.spec.load import revalidated
 
     specs = inputs_of(inputs)
     if target or quantize:  # wrong names are told before a model is loaded
         check_schemes(target or (), quantize or ())
     with ScreenProgress() as progress:
         source = resolve(model, inputs=specs, weights=weights)
+        recipe = source.recipe
         options = ExportOptions(
             targets=tuple(target) if target else None,
             schemes=tuple(quantize) if quantize else None,
-            data=data_of(source.recipe.data, data, calibration_samples, test_samples, seed),
+            data=data_of(recipe.data, data, calibration_samples, test_samples, seed),
             corrupt=corrupt.value,
             threads=threads,
             bench=bench,
             force=force,
             form=form.value if form else None,
+            quantize=revalidated(recipe.quantize, settings_of(settings or [], recipe.quantize, "quantize")),
         )
-        bundle = export_source(source, output or Path("bundles") / source.recipe.name, options, progress=progress)
+        bundle = export_source(source, output or Path("bundles") / recipe.name, options, progress=progress)
     show_bundle(bundle, as_json=as_json)
     fail_on_checks(bundle.manifest)

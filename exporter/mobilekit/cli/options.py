@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mobilekit.errors import Problem, SpecError
-from mobilekit.spec import DataSpec, Spec, TensorSpec, TrainSpec, parse_inputs
+from mobilekit.spec import DataSpec, Spec, TensorSpec, parse_inputs
 
 MODEL_HELP = (
     "A zoo name (see `mobilekit list models`), a folder with recipe.toml, path/to/file.py:build, "
@@ -122,20 +122,22 @@ def inputs_of(texts: list[str] | None) -> tuple[TensorSpec, ...] | None:
     return parse_inputs(texts) if texts else None
 
 
-def settings_of(texts: list[str], base: TrainSpec) -> dict[str, Any]:
-    """`--set FIELD=VALUE` options as changes of `base`; a value is TOML, or text. Raises SpecError."""
+def settings_of(texts: list[str], base: Spec, table: str) -> dict[str, Any]:
+    """`--set FIELD=VALUE` options as changes of `base`, the recipe's [`table`]; a value is TOML, or text.
+
+    Raises SpecError."""
     changes: dict[str, Any] = {}
     problems = []
     for text in texts:
         field, sign, value = text.partition("=")
-        table, _, name = field.strip().rpartition(".")
-        inner = getattr(base, table, None) if table else base
+        part, _, name = field.strip().rpartition(".")
+        inner = getattr(base, part, None) if part else base
         if not sign or not name or not isinstance(inner, Spec):
             problems.append(
-                Problem(f"--set {text}", repr(text), "must be FIELD=VALUE, a field of the recipe's [train]")
+                Problem(f"--set {text}", repr(text), f"must be FIELD=VALUE, a field of the recipe's [{table}]")
             )
-        elif table:
-            changes.setdefault(table, inner.model_dump())[name] = _toml(value.strip())
+        elif part:
+            changes.setdefault(part, inner.model_dump())[name] = _toml(value.strip())
         else:
             changes[name] = _toml(value.strip())
     if problems:

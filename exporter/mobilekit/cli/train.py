@@ -122,7 +122,7 @@ def command(
         source = resolve(model, inputs=specs, weights=weights)
         flat = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
         changes = {key: value for key, value in flat.items() if value is not None}
-        spec = revalidated(source.recipe.train, settings_of(settings or [], source.recipe.train) | changes)
+        spec = revalidated(source.recipe.train, settings_of(settings or [], source.recipe.train, "train") | changes)
         place = output or Path("runs") / source.recipe.name
 
         def once(folder: Path, spec: TrainSpec) -> TrainResult:

@@ -16,7 +16,7 @@ from mobilekit.model import ModelSource
 from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES
 from mobilekit.pipeline.exporting import ExportOptions, export_source
 from mobilekit.progress import SILENT, Progress
-from mobilekit.spec import DataSpec, Preprocess, Recipe
+from mobilekit.spec import DataSpec, Preprocess, QuantizeSpec, Recipe
 from mobilekit.spec.load import validate_recipe
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def export(
     corrupt: Corrupt = "refuse",
     preprocess: Preprocess | None = None,
     labels: Sequence[str] | None = None,
+    quantization: QuantizeSpec | None = None,
     trained: bool = True,
     threads: int | None = None,
     bench: bool = True,
@@ -56,6 +57,7 @@ def export(
     the bundle says so. `corrupt`: what happens to samples that cannot be read, "refuse" or "skip".
     `preprocess`, `labels`: what turns an image or a sound into the input, and names the classes; both go into the
     bundle.
+    `quantization`: how int8 is made, where it is not as by default.
     `trained` false says that the weights are random, so that accuracy is not judged.
 
     The module is left as it was, in training or eval mode. A check that fails does not raise: look at
@@ -80,6 +82,7 @@ def export(
         threads=threads,
         bench=bench,
         force=force,
+        quantize=quantization,
     )
     with _modes_kept(module):
         return export_source(

@@ -39,7 +39,7 @@ from mobilekit.pipeline.streaming import (
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize import Quantized, quantize, scheme
 from mobilekit.report import write_reports
-from mobilekit.spec import DataSpec, StreamSpec
+from mobilekit.spec import DataSpec, QuantizeSpec, StreamSpec
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +58,7 @@ class ExportOptions:
     bench: bool = True
     force: bool = False
     form: Literal["stream", "whole"] | None = None
+    quantize: QuantizeSpec | None = None
 
 
 def export_source(
@@ -155,9 +156,10 @@ class _Export:
                     if self.feed
                     else (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
                 )
-                quantized = quantize(prepared, batches, progress=self.progress)
+                settings = self.options.quantize or self.source.recipe.quantize
+                quantized = quantize(prepared, batches, settings, progress=self.progress)
             programs[name] = quantized.program
-            self.quantization += (_record(name, quantized),)
+            self.quantization += (_record(name, quantized, settings),)
         return programs
 
     def _file(self, target: str, name: str, suffix: str) -> str:
@@ -256,9 +258,17 @@ class _Export:
         write_manifest(self.folder, manifest.model_copy(update={"reports": reports}))
 
 
-def _record(name: str, quantized: Quantized) -> Quantization:
+def _record(name: str, quantized: Quantized, options: QuantizeSpec) -> Quantization:
     report = quantized.report
-    return Quantization(scheme=name, quantized=report.quantized, candidates=report.candidates, layers=report.layers)
+    return Quantization(
+        scheme=name,
+        quantized=report.quantized,
+        candidates=report.candidates,
+        layers=report.layers,
+        options=options,
+        rule=report.rule,
+        tried=report.tried,
+    )
 
 
 def _default_spec(dataset: Dataset | None) -> DataSpec:

@@ -14,8 +14,12 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from mobilekit.quantize.equalize import equalize
 from mobilekit.quantize.folding import operator_name
+from mobilekit.quantize.graph import give_biases
+from mobilekit.quantize.observers import activation_spec, weight_spec
 from mobilekit.quiet import quiet
+from mobilekit.spec.quantize import QuantizeSpec
 
 if TYPE_CHECKING:
     from torch import fx
@@ -26,27 +30,30 @@ _POOLS = frozenset({"adaptive_avg_pool2d", "mean"})
 _KEY, _GATE = "quantization_annotation", "mobilekit_gate_of_silu"
 
 
-def quantizer() -> Any:
-    """A torchao Quantizer: int8 weights per channel, int8 activations per tensor."""
+def quantizer(options: QuantizeSpec) -> Any:
+    """A torchao Quantizer: symmetric int8 weights, affine int8 activations per tensor, with our observers."""
     with quiet():
-        from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
-            XNNPACKQuantizer,
-            get_symmetric_quantization_config,
-        )
+        from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
+        from torchao.quantization.pt2e.quantizer.utils import QuantizationConfig
 
-    config = get_symmetric_quantization_config(is_per_channel=True)
+    scale = activation_spec(options)
+    config = QuantizationConfig(scale, scale, weight_spec(options), bias=None)
 
     class Quantizer(XNNPACKQuantizer):  # type: ignore[misc]
         def transform_for_annotation(self, model: fx.GraphModule) -> fx.GraphModule:
             _split_silu(model)
             _split_shared(model)
+            if options.bias_correction:
+                give_biases(model)
+            if options.equalize:
+                equalize(model)
             transformed: fx.GraphModule = super().transform_for_annotation(model)
             return transformed
 
         def annotate(self, model: fx.GraphModule) -> fx.GraphModule:
             annotated: fx.GraphModule = super().annotate(model)
             for node in annotated.graph.nodes:
-                _annotate(node, config.input_activation)
+                _annotate(node, scale)
             return annotated
 
     return Quantizer().set_global(config)

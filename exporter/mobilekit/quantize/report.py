@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mobilekit.bundle.measured import LayerNoise
+from mobilekit.bundle.measured import LayerNoise, RangeRule
+from mobilekit.spec.quantize import Rule
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -13,12 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QuantizationReport:
-    """`quantized` of `candidates` operators that have an int8 form got one; `samples` calibrated the scales."""
+    """`quantized` of `candidates` operators that have an int8 form got one; `samples` calibrated the scales.
+
+    `rule` gave the ranges of activations; `tried` is empty where it was not chosen by measuring.
+    """
 
     samples: int
     quantized: int
     candidates: int
     layers: tuple[LayerNoise, ...]
+    rule: Rule
+    tried: tuple[RangeRule, ...] = ()
 
 
 @dataclass(frozen=True)

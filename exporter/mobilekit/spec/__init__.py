@@ -5,6 +5,7 @@ from mobilekit.spec.base import Spec
 from mobilekit.spec.image import ImagePreprocess, Resize
 from mobilekit.spec.load import load_recipe, parse_recipe
 from mobilekit.spec.preprocess import Preprocess
+from mobilekit.spec.quantize import QuantizeSpec
 from mobilekit.spec.recipe import DataSpec, ExportSpec, Recipe
 from mobilekit.spec.stream import Streaming, StreamSpec, StreamState
 from mobilekit.spec.tensor import DType, DynamicDim, TensorSpec, parse_inputs
@@ -19,6 +20,7 @@ __all__ = [
     "ExportSpec",
     "ImagePreprocess",
     "Preprocess",
+    "QuantizeSpec",
     "Recipe",
     "Resize",
     "Spec",

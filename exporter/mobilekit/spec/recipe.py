@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from mobilekit.spec.base import Spec
 from mobilekit.spec.preprocess import Preprocess, check_fits
+from mobilekit.spec.quantize import QuantizeSpec
 from mobilekit.spec.stream import StreamSpec, check_stream
 from mobilekit.spec.tensor import TensorSpec
 from mobilekit.spec.train import Positive, Seed, TrainSpec
@@ -43,6 +44,7 @@ class Recipe(Spec):
     labels: tuple[str, ...] | None = None
     data: DataSpec | None = None
     train: TrainSpec = TrainSpec()
+    quantize: QuantizeSpec = QuantizeSpec()
     export: ExportSpec = ExportSpec()
     stream: StreamSpec | None = Field(default=None, description="how the model is fed piece by piece on a phone")
 
