@@ -4,8 +4,8 @@
 
 Each model is captured once and quantized by each method on the same calibration samples; every .pte runs all test
 images in a process of its own. One line of JSON for each goes to benchmarks/results/ptq.jsonl (--out), where what is
-there already is not made again; the table of all of them is printed. "onnxruntime quantize_static" is ONNX Runtime's own
-tool on the float ONNX file of the same model, per channel, run in ONNX Runtime.
+there already is not made again; the table of all of them is printed. "onnxruntime quantize_static" is ONNX Runtime's
+own tool on the float ONNX file of the same model, per channel, run in ONNX Runtime.
 """
 
 from __future__ import annotations

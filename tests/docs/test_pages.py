@@ -18,6 +18,7 @@ from mobilekit.spec import (
     DynamicDim,
     ExportSpec,
     ImagePreprocess,
+    QuantizeSpec,
     Recipe,
     Resize,
     StreamSpec,
@@ -88,6 +89,7 @@ def test_every_field_is_explained(pages: dict[str, Any]) -> None:
         ("`[data]`", DataSpec),
         ("`[train]`", TrainSpec),
         ("`[train.augment]`", AugmentSpec),
+        ("`[quantize]`", QuantizeSpec),
         ("`[export]`", ExportSpec),
         ("`[stream]`", StreamSpec),
         ("`[stream]`", StreamState),
@@ -109,6 +111,7 @@ def test_every_field_that_a_table_explains_exists(pages: dict[str, Any]) -> None
         ("`[data]`", set(DataSpec.model_fields)),
         ("`[train]`", set(TrainSpec.model_fields)),
         ("`[train.augment]`", set(AugmentSpec.model_fields)),
+        ("`[quantize]`", set(QuantizeSpec.model_fields)),
         ("`[export]`", set(ExportSpec.model_fields)),
         ("`[stream]`", set(StreamSpec.model_fields)),
     ):
@@ -124,6 +127,7 @@ def test_defaults_in_the_tables_are_the_defaults(pages: dict[str, Any]) -> None:
         ("`[data]`", DataSpec),
         ("`[train]`", TrainSpec),
         ("`[train.augment]`", AugmentSpec),
+        ("`[quantize]`", QuantizeSpec),
         ("`[export]`", ExportSpec),
     ):
         for name, default in re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|]*) \|", recipes.section(section).text, re.M):

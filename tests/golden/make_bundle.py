@@ -18,7 +18,7 @@ from mobilekit.bundle import manifest as m
 from mobilekit.bundle.write import entry_for, write_file, write_labels, write_manifest, write_tensor
 from mobilekit.environment import Environment, Machine
 from mobilekit.report import write_reports
-from mobilekit.spec import DynamicDim, ImagePreprocess, Resize, TensorSpec
+from mobilekit.spec import DynamicDim, ImagePreprocess, QuantizeSpec, Resize, TensorSpec
 
 ROOT = Path(__file__).parent / "bundle"
 BATCH = {"batch": DynamicDim(min=1, max=8)}
@@ -57,8 +57,13 @@ def main() -> None:
                 layers=(
                     m.LayerNoise(name="image", operator="input", sqnr_db=None),
                     m.LayerNoise(name="conv", operator="conv2d", sqnr_db=36.5),
-                    m.LayerNoise(name="head", operator="linear", sqnr_db=31.2),
+                    m.LayerNoise(name="head", operator="linear", sqnr_db=31.2, alone_sqnr_db=33.5),
                 ),
+                options=QuantizeSpec(max_drop=0.5),
+                rule="mse",
+                tried=(m.RangeRule(rule="mse", sqnr_db=30.1), m.RangeRule(rule="min-max", sqnr_db=None)),
+                floating=("conv",),
+                drop_points=0.25,
             ),
         ),
         test_data=m.TestData(

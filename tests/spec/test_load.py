@@ -33,7 +33,7 @@ epochs = 3
 
 _NO_BOUNDS = "dimension 'batch' has no bounds; give it a [dynamic.batch] table"
 _DID_YOU_MEAN = "no such field, did you mean"
-_FIELDS = "name, summary, task, args, inputs, preprocess, labels, data, train, export, stream"
+_FIELDS = "name, summary, task, args, inputs, preprocess, labels, data, train, quantize, export, stream"
 
 
 def problems(text: str) -> dict[str, str]:

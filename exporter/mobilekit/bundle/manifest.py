@@ -26,6 +26,7 @@ from mobilekit.bundle.measured import (
     Metrics,
     OperatorInstructions,
     Quantization,
+    RangeRule,
     Verification,
 )
 from mobilekit.environment import Environment
@@ -58,6 +59,7 @@ __all__ = [
     "ModelEntry",
     "OperatorInstructions",
     "Quantization",
+    "RangeRule",
     "RelativePath",
     "Sha256",
     "StreamEntry",

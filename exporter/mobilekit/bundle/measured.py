@@ -67,6 +67,10 @@ class LayerNoise(Spec):
     name: str = Field(description="the module's path in the model, or the graph's name for it")
     operator: str = Field(description="as torch.export names it; 'input' for an input of the model")
     sqnr_db: float | None = Field(description="signal to quantization noise against float; null: all values are equal")
+    alone_sqnr_db: float | None = Field(
+        default=None,
+        description="what the outputs would have, were only this layer int8; null: not measured, or no noise",
+    )
 
 
 class RangeRule(Spec):
@@ -91,6 +95,12 @@ class Quantization(Spec):
     options: QuantizeSpec | None = Field(default=None, description="as the recipe or the command said")
     rule: Rule | None = Field(default=None, description="by which activation ranges were taken")
     tried: tuple[RangeRule, ...] = Field(default=(), description="where the rule was chosen by measuring")
+    floating: tuple[str, ...] = Field(
+        default=(), description="layers that stay float for an accuracy budget, the most costly first"
+    )
+    drop_points: float | None = Field(
+        default=None, description="points of top-1 lost on the calibration samples, where there is a budget"
+    )
 
 
 class Interval(Spec):

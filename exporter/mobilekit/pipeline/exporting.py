@@ -156,8 +156,9 @@ class _Export:
                     if self.feed
                     else (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
                 )
+                labels = None if self.feed or samples.labels is None else samples.labels.tolist()
                 settings = self.options.quantize or self.source.recipe.quantize
-                quantized = quantize(prepared, batches, settings, progress=self.progress)
+                quantized = quantize(prepared, batches, settings, labels=labels, progress=self.progress)
             programs[name] = quantized.program
             self.quantization += (_record(name, quantized, settings),)
         return programs
@@ -268,6 +269,8 @@ def _record(name: str, quantized: Quantized, options: QuantizeSpec) -> Quantizat
         options=options,
         rule=report.rule,
         tried=report.tried,
+        floating=report.plan.floating if report.plan else (),
+        drop_points=report.plan.drop_points if report.plan else None,
     )
 
 

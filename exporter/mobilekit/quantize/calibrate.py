@@ -49,12 +49,12 @@ def calibrate(
             _observe(prepared, captured, samples, 0, task)
             use_rule(prepared, options.observer)
             return options.observer, ()
-        held = len(samples) // _HELD_BACK
-        _observe(prepared, captured, samples[held:], held, task)
-        chooses = grouped(samples[:held] or samples, captured.inputs)
+        first = len(samples) - len(samples) // _HELD_BACK
+        _observe(prepared, captured, samples[:first], 0, task)
+        chooses = grouped(samples[first:] or samples, captured.inputs)
         with quiet():
             tried = try_rules(prepared, [joined(group) for group in chooses])
-        _observe(prepared, captured, samples[:held], 0, task)
+        _observe(prepared, captured, samples[first:], first, task)
     best = max(tried, key=lambda one: math.inf if one.sqnr_db is None else one.sqnr_db)
     use_rule(prepared, best.rule)
     return best.rule, tried

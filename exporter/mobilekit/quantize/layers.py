@@ -8,7 +8,7 @@ loses it.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -61,11 +61,15 @@ class _Points:
 
 
 def layer_noise(
-    floating: fx.GraphModule, quantized: fx.GraphModule, batches: Sequence[Sequence[torch.Tensor]]
+    floating: fx.GraphModule,
+    quantized: fx.GraphModule,
+    batches: Sequence[Sequence[torch.Tensor]],
+    costs: Mapping[str, float] | None = None,
 ) -> tuple[LayerNoise, ...]:
     """SQNR in dB of each int8 value, in the order they are computed; one entry for all calls of a layer.
 
-    `floating` is what `quantized` was converted from, with the same names of nodes. Raises whatever the programs raise.
+    `floating` is what `quantized` was converted from, with the same names of nodes. `costs`: the SQNR that each
+    layer alone would leave the outputs. Raises whatever the programs raise.
     Source: https://docs.pytorch.org/docs/stable/torch.ao.ns._numeric_suite_fx.html compares layers in the same way.
     """
     import torch
@@ -80,10 +84,20 @@ def layer_noise(
                 if source in values:
                     points.layers[layer].add(values[source], value)
     return tuple(
-        LayerNoise(name=name, operator=sums.operator, sqnr_db=sums.sqnr_db())
+        LayerNoise(
+            name=name,
+            operator=sums.operator,
+            sqnr_db=sums.sqnr_db(),
+            alone_sqnr_db=finite((costs or {}).get(name)),
+        )
         for name, sums in points.layers.items()
         if sums.seen
     )
+
+
+def finite(decibels: float | None) -> float | None:
+    """None for what was not measured, and for no noise at all."""
+    return None if decibels is None or math.isinf(decibels) else decibels
 
 
 def _values(
@@ -122,6 +136,11 @@ def _points(quantized: fx.GraphModule) -> _Points:
         points.sources[restored.name] = (source.name, key)
         points.layers.setdefault(key, _Sums(operator))
     return points
+
+
+def layer_label(node: Any) -> str:
+    """What a layer is called: the path of its module, or the graph's name for it. A fused activation is its layer's."""
+    return _label(_owner(node))
 
 
 def _owner(node: Any) -> Any:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,10 @@ from mobilekit.quantize.calibrate import calibrate, check_samples, not_finite
 from mobilekit.quantize.folding import make_foldable, operator_name
 from mobilekit.quantize.layers import LAYER_SAMPLES, layer_noise
 from mobilekit.quantize.mend import MOST_SAMPLES, mend
+from mobilekit.quantize.mixed import Plan, plan
 from mobilekit.quantize.quantizer import quantizer
 from mobilekit.quantize.report import QuantizationReport, Quantized
+from mobilekit.quantize.sensitivity import Costs, sensitivity
 from mobilekit.quantize.simulate import stacked
 from mobilekit.quiet import quiet
 from mobilekit.spec import QuantizeSpec
@@ -47,13 +49,15 @@ def quantize(
     calibration: Iterable[Sequence[torch.Tensor]],
     options: QuantizeSpec | None = None,
     *,
+    labels: Sequence[int] | None = None,
     progress: Progress = SILENT,
 ) -> Quantized:
     """Quantize a float program to int8, its activation ranges measured on `calibration`.
 
     Each item of `calibration` is one set of input tensors with the program's shapes and dtypes. `options` say how
-    ranges are found and what is done to the weights (None: the defaults). The float program is left as it is. The same
-    program, samples and options give the same bits. Raises QuantizeError when nothing was given to calibrate on, when
+    ranges are found and what is done to the weights (None: the defaults); `labels` of the samples, where there are
+    any, are what `options.max_drop` goes by. The float program is left as it is. The same program, samples and options
+    give the same bits. Raises QuantizeError when nothing was given to calibrate on, when
     an activation was not finite, or when the quantizer refuses the graph.
     """
     options = options or QuantizeSpec()
@@ -64,6 +68,22 @@ def quantize(
     with seeded(0):  # the quantizer draws random tensors to trace its patterns with
         prepared = _prepared(captured.program, options)
         rule, tried = calibrate(prepared, captured, samples, options, progress=progress)
+        few = stacked(samples[:LAYER_SAMPLES], captured.inputs)
+        costs, chosen = Costs({}, {}), None
+        if options.sensitivity or options.max_drop is not None:
+            with progress.task("measuring what each layer costs"), quiet():
+                costs = sensitivity(prepared, few)
+        if options.max_drop is not None:
+            fixed = options.model_copy(update={"observer": rule})
+
+            def prepare(floating: Collection[str]) -> fx.GraphModule:
+                graph = _prepared(captured.program, fixed, floating)
+                calibrate(graph, captured, samples, fixed)
+                return graph
+
+            every = stacked(samples, captured.inputs)
+            chosen = plan(prepare, costs.spared, every, labels, options.max_drop, progress=progress)
+            prepared = prepare(chosen.floating)
         with quiet():
             floating = copy.deepcopy(prepared)  # what follows changes the graph in place
         if options.adaround or options.bias_correction:
@@ -71,13 +91,15 @@ def quantize(
                 mend(prepared, stacked(samples[:MOST_SAMPLES], captured.inputs), options, progress=progress)
         converted = _converted(prepared)
         program = _exported(converted, captured)
-        noise = layer_noise(floating, converted, stacked(samples[:LAYER_SAMPLES], captured.inputs))
-        report = _report(program, len(samples), noise, rule, tried)
+        noise = layer_noise(floating, converted, few, costs.alone)
+        report = _report(program, len(samples), noise, rule, tried, chosen)
     return Quantized(program, report)
 
 
-def _prepared(program: ExportedProgram, options: QuantizeSpec) -> fx.GraphModule:
-    """A copy of the program with batch norms folded into convolutions, and an observer at each future int8 tensor."""
+def _prepared(program: ExportedProgram, options: QuantizeSpec, floating: Collection[str] = ()) -> fx.GraphModule:
+    """A copy of the program with batch norms folded into convolutions, and an observer at each future int8 tensor.
+
+    The layers of `floating`, by label, get none."""
     import torch
 
     with quiet():
@@ -87,7 +109,7 @@ def _prepared(program: ExportedProgram, options: QuantizeSpec) -> fx.GraphModule
         with quiet(), torch.no_grad():
             module = program.module()
             make_foldable(module)
-            prepared: fx.GraphModule = prepare_pt2e(module, quantizer(options))
+            prepared: fx.GraphModule = prepare_pt2e(module, quantizer(options, frozenset(floating)))
     except Exception as error:
         raise QuantizeError(f"the quantizer refuses the graph: {summary(error)}") from error
     return prepared
@@ -142,9 +164,14 @@ def _drop_unused(converted: fx.GraphModule) -> None:
 
 
 def _report(
-    program: ExportedProgram, samples: int, layers: tuple[LayerNoise, ...], rule: Rule, tried: tuple[RangeRule, ...]
+    program: ExportedProgram,
+    samples: int,
+    layers: tuple[LayerNoise, ...],
+    rule: Rule,
+    tried: tuple[RangeRule, ...],
+    chosen: Plan | None,
 ) -> QuantizationReport:
-    """Operators that have an int8 form: those whose first input is dequantized, and all of them."""
+    """Operators that have an int8 form: those whose input and weight are dequantized, and all of them."""
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
     scales = [scale for node in calls if operator_name(node) == "quantize_per_tensor" for scale in node.args[1:2]]
     if not scales:
@@ -155,10 +182,14 @@ def _report(
     if not all(isinstance(scale, float) and math.isfinite(scale) and scale > 0 for scale in scales):
         raise not_finite("an activation was NaN or infinite")
     candidates = [node for node in calls if operator_name(node) in _CANDIDATES]
-    quantized = [node for node in candidates if operator_name(_activation(node)).startswith("dequantize")]
-    return QuantizationReport(samples, len(quantized), len(candidates), layers, rule, tried)
+    quantized = [node for node in candidates if all(map(_is_restored, _operands(node)))]
+    return QuantizationReport(samples, len(quantized), len(candidates), layers, rule, tried, chosen)
 
 
-def _activation(node: fx.Node) -> object:
-    """The operand that is not a weight or bias."""
-    return node.args[1 if operator_name(node) == "addmm" else 0]
+def _operands(node: fx.Node) -> tuple[object, ...]:
+    """The input and, where it is not moved about first, the weight."""
+    return (node.args[1],) if operator_name(node) == "addmm" else node.args[:2]
+
+
+def _is_restored(operand: object) -> bool:
+    return operator_name(operand).startswith("dequantize")

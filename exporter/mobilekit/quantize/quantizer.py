@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mobilekit.quantize.equalize import equalize
 from mobilekit.quantize.folding import operator_name
 from mobilekit.quantize.graph import give_biases
+from mobilekit.quantize.layers import layer_label
 from mobilekit.quantize.observers import activation_spec, weight_spec
 from mobilekit.quiet import quiet
 from mobilekit.spec.quantize import QuantizeSpec
@@ -30,14 +31,19 @@ _POOLS = frozenset({"adaptive_avg_pool2d", "mean"})
 _KEY, _GATE = "quantization_annotation", "mobilekit_gate_of_silu"
 
 
-def quantizer(options: QuantizeSpec) -> Any:
-    """A torchao Quantizer: symmetric int8 weights, affine int8 activations per tensor, with our observers."""
+def quantizer(options: QuantizeSpec, floating: frozenset[str] = frozenset()) -> Any:
+    """A torchao Quantizer: symmetric int8 weights, affine int8 activations per tensor, with our observers.
+
+    Layers whose label is in `floating` are left in float."""
     with quiet():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
         from torchao.quantization.pt2e.quantizer.utils import QuantizationConfig
 
     scale = activation_spec(options)
     config = QuantizationConfig(scale, scale, weight_spec(options), bias=None)
+
+    def is_int8(node: fx.Node) -> bool:
+        return layer_label(node) not in floating
 
     class Quantizer(XNNPACKQuantizer):  # type: ignore[misc]
         def transform_for_annotation(self, model: fx.GraphModule) -> fx.GraphModule:
@@ -52,11 +58,11 @@ def quantizer(options: QuantizeSpec) -> Any:
 
         def annotate(self, model: fx.GraphModule) -> fx.GraphModule:
             annotated: fx.GraphModule = super().annotate(model)
-            for node in annotated.graph.nodes:
+            for node in filter(is_int8, annotated.graph.nodes):
                 _annotate(node, scale)
             return annotated
 
-    return Quantizer().set_global(config)
+    return Quantizer().set_global(config).set_filter_function(is_int8)
 
 
 def _annotate(node: fx.Node, scale: Any) -> None:

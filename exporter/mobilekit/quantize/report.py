@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobilekit.bundle.measured import LayerNoise, RangeRule
+from mobilekit.quantize.mixed import Plan
 from mobilekit.spec.quantize import Rule
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 class QuantizationReport:
     """`quantized` of `candidates` operators that have an int8 form got one; `samples` calibrated the scales.
 
-    `rule` gave the ranges of activations; `tried` is empty where it was not chosen by measuring.
+    `rule` gave the ranges of activations; `tried` is empty where it was not chosen by measuring. `plan`: what stays
+    float for an accuracy budget, where there was one.
     """
 
     samples: int
@@ -25,6 +27,7 @@ class QuantizationReport:
     layers: tuple[LayerNoise, ...]
     rule: Rule
     tried: tuple[RangeRule, ...] = ()
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)

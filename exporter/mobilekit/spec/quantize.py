@@ -34,3 +34,7 @@ class QuantizeSpec(Spec):
     bias_correction: bool = Field(default=False, description="empirical bias correction (Nagel et al. 2019)")
     adaround: bool = Field(default=False, description="adaptive rounding of weights (Nagel et al. 2020); takes minutes")
     adaround_steps: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1000, description="of Adam, for each layer")
+    sensitivity: bool = Field(default=False, description="measure what each layer alone costs the outputs")
+    max_drop: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        default=None, description="points of top-1 that may be lost on calibration samples; layers stay float for it"
+    )
