@@ -22,6 +22,7 @@ from mobilekit.cli.options import (
 )
 from mobilekit.cli.outcome import as_model, trained
 from mobilekit.cli.screen import ScreenProgress, remark
+from mobilekit.errors import UsageError
 from mobilekit.progress import SILENT
 
 if TYPE_CHECKING:
@@ -36,7 +37,11 @@ def command(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FOLDER", help="The run to write. Default: runs/MODEL.", show_default=False
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="The run to write. Default: runs/MODEL, with --qat runs/MODEL-int8.",
+            show_default=False,
         ),
     ] = None,
     data: Annotated[
@@ -76,6 +81,16 @@ def command(
             show_default=False,
         ),
     ] = None,
+    qat: Annotated[
+        str | None,
+        typer.Option(
+            "--qat",
+            metavar="RUN",
+            help="Train for int8, from the weights of this run (or any trained model): every step rounds as the "
+            "export will. A tenth of the epochs and a fiftieth of the rate, unless told otherwise.",
+            show_default=False,
+        ),
+    ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
@@ -110,20 +125,26 @@ def command(
       mobilekit train lenet --data fashion-mnist --epochs 5 -o runs/fashion
       mobilekit train path/to/my_model --data imagefolder:photos --set ema_decay=0.999
       mobilekit train resnet20 --seeds 3
+      mobilekit train resnet20 --qat runs/resnet20 -o runs/resnet20-int8
     """
     from mobilekit.model import resolve
     from mobilekit.pipeline import train_seeds, train_source
+    from mobilekit.pipeline.qat import for_int8, start_of
     from mobilekit.spec.load import revalidated
     from mobilekit.train.distributed import launched
 
     specs = inputs_of(inputs)
     leads = launched().leads
     with ScreenProgress() if leads else contextlib.nullcontext(SILENT) as progress:
-        source = resolve(model, inputs=specs, weights=weights)
+        if qat is not None and weights is not None:
+            raise UsageError("--qat and --weights both name the weights to start from", hint="give one of them")
+        start = start_of(qat) if qat is not None else None
+        source = resolve(model, inputs=specs, weights=str(start.weights) if start else weights)
+        base = for_int8(source.recipe.train) if start else source.recipe.train
         flat = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
         changes = {key: value for key, value in flat.items() if value is not None}
-        spec = revalidated(source.recipe.train, settings_of(settings or [], source.recipe.train, "train") | changes)
-        place = output or Path("runs") / source.recipe.name
+        spec = revalidated(base, settings_of(settings or [], base, "train") | changes)
+        place = output or Path("runs") / f"{source.recipe.name}{'-int8' if start else ''}"
 
         def once(folder: Path, spec: TrainSpec) -> TrainResult:
             return train_source(
@@ -135,6 +156,7 @@ def command(
                 corrupt=corrupt.value,
                 force=force,
                 resume=resume,
+                qat=qat,
                 progress=progress,
             )
 

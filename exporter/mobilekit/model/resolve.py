@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from mobilekit.errors import ModelError, Problem, SpecError, UnknownName, UsageError
 from mobilekit.model import torchvision
 from mobilekit.model.card import published
+from mobilekit.model.ranges import FILE as RANGES
 from mobilekit.model.run import load_run_card
 from mobilekit.model.seed import seeded
 from mobilekit.model.source import ModelSource
@@ -100,9 +102,10 @@ def _from_run(folder: Path, inputs: tuple[TensorSpec, ...] | None, weights: str 
     file = None if weights == RANDOM else _checkpoint(weights) or folder / card.weights
     if file is not None and not file.is_file():
         raise UsageError(f"{folder} has no weights yet ({card.status})", hint="train it again with `mobilekit train`")
+    ranges = folder / RANGES if weights is None and card.qat is not None else None
     if (folder / "recipe.toml").exists():
-        return _from_recipe(str(folder), folder, inputs, str(file or RANDOM))
-    return _rebuilt(folder, card.model, inputs, file)
+        return replace(_from_recipe(str(folder), folder, inputs, str(file or RANDOM)), ranges=ranges)
+    return replace(_rebuilt(folder, card.model, inputs, file), ranges=ranges)
 
 
 def _rebuilt(folder: Path, model: str, inputs: tuple[TensorSpec, ...] | None, file: Path | None) -> ModelSource:

@@ -35,6 +35,7 @@ class RunCard(Spec):
     recipe_name: str
     data: str = Field(description="the data set's name")
     seed: Count
+    qat: str | None = Field(default=None, description="training for int8: how its trained start was named")
     train: TrainSpec | None = Field(default=None, description="every training option, as it was used")
     epochs_planned: Annotated[int, Field(ge=1)]
     epochs_done: Count = 0

@@ -22,7 +22,7 @@ class ModelSource:
     `weights` loaded. `trained` is false when the weights are random. For a `.pt2` file, `program` is the file and the
     module is the program's own. `card` vouches for weights that came with the model's folder; `untrained` is then
     what `build` would be without them. For the streaming form of a recipe with a [stream] table, `build(extra=args)`
-    adds that table's `args` to those of the recipe.
+    adds that table's `args` to those of the recipe. `ranges`: how int8 rounds, of weights that were trained for it.
     """
 
     reference: str
@@ -35,6 +35,7 @@ class ModelSource:
     folder: Path | None = None
     card: Card | None = None
     untrained: Callable[..., nn.Module] | None = None
+    ranges: Path | None = None
 
     def initial(self, seed: int = 0) -> nn.Module:
         """The module that a training starts from: weights that came with the folder are what a training ended with."""

@@ -163,6 +163,7 @@ def command_of(run: RunCard, recipe: Recipe, seeds: SeedsCard | None = None) -> 
     words = ["train", run.model if run.model in zoo_names() else _last(run.model)]
     if recipe.data is None or run.data != recipe.data.name:
         words += ["--data", portable(run.data)]
+    words += ["--qat", portable(run.qat)] if run.qat else []
     words += _settings(run, recipe)
     first = seeds.runs[0].seed if seeds else run.seed
     words += ["--seed", str(first)] if first != recipe.train.seed else []

@@ -14,7 +14,10 @@ from mobilekit.environment import describe
 from mobilekit.errors import OutputExists, UsageError
 from mobilekit.files import storage_errors, write_atomically
 from mobilekit.model import ModelSource, RunCard
+from mobilekit.model.ranges import FILE as RANGES
+from mobilekit.model.ranges import Ranges, write_ranges
 from mobilekit.model.run import CARD, load_run_card
+from mobilekit.pipeline.qat import rounding_module
 from mobilekit.pipeline.start import load_torch
 from mobilekit.progress import SILENT, Progress
 from mobilekit.report.run import write_run_report
@@ -33,9 +36,12 @@ def train_source(
     corrupt: Corrupt = "refuse",
     force: bool = False,
     resume: bool = False,
+    qat: str | None = None,
     progress: Progress = SILENT,
 ) -> TrainResult:
     """Train `source` on `data` (the recipe's when None) and leave a run in `run_dir`.
+
+    With `qat`, how the model was called whose weights `source` has, training is for int8: it rounds as the export will.
 
     With `force` a run that is there already is trained anew; with `resume` it is gone on with, a complete one is
     returned as it is, and where there is none one is begun; anything else that is there is refused. Under torchrun
@@ -44,16 +50,20 @@ def train_source(
     """
     chosen = _data_of(source, data)
     used = spec or source.recipe.train
-    before = _run_before(source, run_dir, chosen, used) if resume else None
+    before = _run_before(source, run_dir, chosen, used, qat) if resume else None
     if before is not None and before.status == "complete":
         return TrainResult(run_dir, before, run_dir / before.weights)
     leads = launched().leads
     if before is None and leads and not (resume and _only_begun(run_dir)):
         _check_free(run_dir, force)
     training = _read(source, chosen, used, corrupt, progress)
-    module = source.initial(used.seed)
-    card = _opening(source, chosen, used, before)
-    with _source_kept(source, run_dir) if leads else contextlib.nullcontext():
+    ranges = None
+    if qat is None:
+        module = source.initial(used.seed)
+    else:
+        module, ranges = rounding_module(source, training, chosen.seed, progress=progress)
+    card = _opening(source, chosen, used, before).model_copy(update={"qat": qat})
+    with _source_kept(source, run_dir, ranges) if leads else contextlib.nullcontext():
         result = train(
             module, training, used, run_dir, device=device, card=card, resume=before is not None, progress=progress
         )
@@ -98,14 +108,18 @@ def _opening(source: ModelSource, data: DataSpec, spec: TrainSpec, before: RunCa
     )
 
 
-def _run_before(source: ModelSource, run_dir: Path, data: DataSpec, spec: TrainSpec) -> RunCard | None:
+def _run_before(source: ModelSource, run_dir: Path, data: DataSpec, spec: TrainSpec, qat: str | None) -> RunCard | None:
     """The run that `resume` goes on with; None where none has begun. Raises UsageError when it is another training."""
     if not (run_dir / CARD).is_file():
         return None
     card = load_run_card(run_dir)
     changed = [
         f"{name} was {was}, now {now}"
-        for name, was, now in (("model", card.model, source.reference), ("data", card.data, data.name))
+        for name, was, now in (
+            ("model", card.model, source.reference),
+            ("data", card.data, data.name),
+            ("--qat", card.qat, qat),
+        )
         if was != now
     ]
     if card.train is not None:
@@ -122,7 +136,7 @@ def _run_before(source: ModelSource, run_dir: Path, data: DataSpec, spec: TrainS
 def _only_begun(run_dir: Path) -> bool:
     """Whether the folder holds no more than a training that was killed before its first card left there."""
     return run_dir.is_dir() and all(
-        path.name in ("recipe.toml", "recipe.json") or path.suffix == ".py" or path.name.startswith(".")
+        path.name in ("recipe.toml", "recipe.json", RANGES) or path.suffix == ".py" or path.name.startswith(".")
         for path in run_dir.iterdir()
     )
 
@@ -139,8 +153,9 @@ def _check_free(run_dir: Path, force: bool) -> None:
 
 
 @contextlib.contextmanager
-def _source_kept(source: ModelSource, run_dir: Path) -> Iterator[None]:
-    """Copy what the model was made from, so that the run can be exported when the original has changed.
+def _source_kept(source: ModelSource, run_dir: Path, ranges: Ranges | None) -> Iterator[None]:
+    """Copy what the model was made from, so that the run can be exported when the original has changed, and how int8
+    rounds where training was for it.
 
     When training fails before there is a run, nothing stays.
     """
@@ -148,6 +163,10 @@ def _source_kept(source: ModelSource, run_dir: Path) -> Iterator[None]:
     with storage_errors(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
         _copy_source(source, run_dir)
+        if ranges is None:
+            (run_dir / RANGES).unlink(missing_ok=True)
+        else:
+            write_ranges(run_dir, ranges)
     try:
         yield
     except BaseException:
@@ -171,5 +190,5 @@ def _copy_source(source: ModelSource, run_dir: Path) -> None:
 
 def _remove_source(run_dir: Path) -> None:
     """Those of an earlier run in the same folder would be taken for this one's."""
-    for file in (run_dir / "recipe.toml", run_dir / "recipe.json", *run_dir.glob("*.py")):
+    for file in (run_dir / "recipe.toml", run_dir / "recipe.json", run_dir / RANGES, *run_dir.glob("*.py")):
         file.unlink(missing_ok=True)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from mobilekit.bundle.measured import RangeRule
 from mobilekit.capture import Captured
 from mobilekit.errors import QuantizeError
+from mobilekit.model.ranges import Ranges
 from mobilekit.progress import SILENT, Progress, Task
-from mobilekit.quantize.observers import Mode
+from mobilekit.quantize.observers import Mode, observers_of, set_mode
 from mobilekit.quantize.simulate import Batches, grouped, joined, simulated, try_rules, use_rule
 from mobilekit.quiet import quiet
 from mobilekit.spec import QuantizeSpec, TensorSpec
@@ -58,6 +59,25 @@ def calibrate(
     best = max(tried, key=lambda one: math.inf if one.sqnr_db is None else one.sqnr_db)
     use_rule(prepared, best.rule)
     return best.rule, tried
+
+
+def use_ranges(prepared: fx.GraphModule, ranges: Ranges) -> tuple[Rule, tuple[RangeRule, ...]]:
+    """Give the observers of `prepared` the ranges of a training; returns what `calibrate` does.
+
+    Raises QuantizeError when they are another network's."""
+    observers = {name: one for name, one in observers_of(prepared) if not one.is_weight}
+    if set(observers) != set(ranges.activations):
+        raise QuantizeError(
+            f"the network has {len(observers)} int8 activations, the training's ranges are for "
+            f"{len(ranges.activations)} of other names",
+            hint="the model's code has changed since; train again with --qat",
+        )
+    for name, one in ranges.activations.items():
+        statistics = observers[name].statistics
+        statistics.low, statistics.high, statistics.seen = one.low, one.high, 1
+        observers[name].rule = "min-max"
+    set_mode(prepared, Mode.off)
+    return ranges.rule, ()
 
 
 def check_samples(samples: Batches, specs: Sequence[TensorSpec]) -> None:

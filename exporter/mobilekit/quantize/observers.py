@@ -30,6 +30,7 @@ class Mode(Enum):
     observe = "count them"
     off = "nothing"
     simulate = "round them to int8 and back"
+    train = "round them, a weight by a scale that follows it"
 
 
 class Observer(Protocol):
@@ -126,7 +127,7 @@ def _types() -> tuple[Any, Any]:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             if self.mode is Mode.observe:
                 self.statistics.add(x)
-            elif self.mode is Mode.simulate:
+            elif self.mode in (Mode.simulate, Mode.train):
                 scale, zero_point = self.calculate_qparams()
                 return torch.fake_quantize_per_tensor_affine(
                     x, float(scale), int(zero_point), self.quant_min, self.quant_max
@@ -149,9 +150,9 @@ def _types() -> tuple[Any, Any]:
             self.largest: torch.Tensor | None = None
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            if not self.frozen and (self.mode is Mode.observe or self.largest is None):
+            if not self.frozen and (self.mode in (Mode.observe, Mode.train) or self.largest is None):
                 self.largest = self._range(x.detach())
-            return self._rounded(x) if self.mode is Mode.simulate else x
+            return self._rounded(x) if self.mode in (Mode.simulate, Mode.train) else x
 
         def _range(self, x: torch.Tensor) -> torch.Tensor:
             """The largest magnitude that is kept: (channels,), or () for one scale of all."""

@@ -14,15 +14,17 @@ import copy
 import hashlib
 import math
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from mobilekit.bundle.measured import LayerNoise, RangeRule
 from mobilekit.capture import Captured, example_inputs, export_graph
 from mobilekit.errors import QuantizeError
+from mobilekit.model.ranges import Ranges
 from mobilekit.model.seed import seeded
 from mobilekit.progress import SILENT, Progress
-from mobilekit.quantize.calibrate import calibrate, check_samples, not_finite
+from mobilekit.quantize.calibrate import calibrate, check_samples, not_finite, use_ranges
 from mobilekit.quantize.folding import make_foldable, operator_name
 from mobilekit.quantize.layers import LAYER_SAMPLES, layer_noise
 from mobilekit.quantize.mend import MOST_SAMPLES, mend
@@ -30,7 +32,7 @@ from mobilekit.quantize.mixed import Plan, plan
 from mobilekit.quantize.quantizer import quantizer
 from mobilekit.quantize.report import QuantizationReport, Quantized
 from mobilekit.quantize.sensitivity import Costs, sensitivity
-from mobilekit.quantize.simulate import stacked
+from mobilekit.quantize.simulate import Batches, stacked
 from mobilekit.quiet import quiet
 from mobilekit.spec import QuantizeSpec
 from mobilekit.spec.quantize import Rule
@@ -50,37 +52,33 @@ def quantize(
     options: QuantizeSpec | None = None,
     *,
     labels: Sequence[int] | None = None,
+    ranges: Ranges | None = None,
     progress: Progress = SILENT,
 ) -> Quantized:
     """Quantize a float program to int8, its activation ranges measured on `calibration`.
 
     Each item of `calibration` is one set of input tensors with the program's shapes and dtypes. `options` say how
     ranges are found and what is done to the weights (None: the defaults); `labels` of the samples, where there are
-    any, are what `options.max_drop` goes by. The float program is left as it is. The same program, samples and options
-    give the same bits. Raises QuantizeError when nothing was given to calibrate on, when
-    an activation was not finite, or when the quantizer refuses the graph.
+    any, are what `options.max_drop` goes by. With `ranges`, those of a training for int8, nothing is measured. The
+    float program is left as it is. The same program, samples and options give the same bits. Raises QuantizeError when
+    nothing was given to calibrate on, when an activation was not finite, or when the quantizer refuses the graph.
     """
-    options = options or QuantizeSpec()
+    options = ranges.options if ranges else options or QuantizeSpec()
     samples = list(calibration)
     if not samples:
         raise QuantizeError("nothing to calibrate on: the calibration set is empty")
     check_samples(samples, captured.inputs)
     with seeded(0):  # the quantizer draws random tensors to trace its patterns with
-        prepared = _prepared(captured.program, options)
-        rule, tried = calibrate(prepared, captured, samples, options, progress=progress)
+        prepared = prepared_graph(captured.program, options)
+        measured = use_ranges(prepared, ranges) if ranges else None
+        rule, tried = measured or calibrate(prepared, captured, samples, options, progress=progress)
         few = stacked(samples[:LAYER_SAMPLES], captured.inputs)
         costs, chosen = Costs({}, {}), None
         if options.sensitivity or options.max_drop is not None:
             with progress.task("measuring what each layer costs"), quiet():
                 costs = sensitivity(prepared, few)
         if options.max_drop is not None:
-            fixed = options.model_copy(update={"observer": rule})
-
-            def prepare(floating: Collection[str]) -> fx.GraphModule:
-                graph = _prepared(captured.program, fixed, floating)
-                calibrate(graph, captured, samples, fixed)
-                return graph
-
+            prepare = partial(_calibrated, captured, samples, options.model_copy(update={"observer": rule}))
             every = stacked(samples, captured.inputs)
             chosen = plan(prepare, costs.spared, every, labels, options.max_drop, progress=progress)
             prepared = prepare(chosen.floating)
@@ -96,7 +94,7 @@ def quantize(
     return Quantized(program, report)
 
 
-def _prepared(program: ExportedProgram, options: QuantizeSpec, floating: Collection[str] = ()) -> fx.GraphModule:
+def prepared_graph(program: ExportedProgram, options: QuantizeSpec, floating: Collection[str] = ()) -> fx.GraphModule:
     """A copy of the program with batch norms folded into convolutions, and an observer at each future int8 tensor.
 
     The layers of `floating`, by label, get none."""
@@ -112,6 +110,14 @@ def _prepared(program: ExportedProgram, options: QuantizeSpec, floating: Collect
             prepared: fx.GraphModule = prepare_pt2e(module, quantizer(options, frozenset(floating)))
     except Exception as error:
         raise QuantizeError(f"the quantizer refuses the graph: {summary(error)}") from error
+    return prepared
+
+
+def _calibrated(
+    captured: Captured, samples: Batches, options: QuantizeSpec, floating: Collection[str]
+) -> fx.GraphModule:
+    prepared = prepared_graph(captured.program, options, floating)
+    calibrate(prepared, captured, samples, options)
     return prepared
 
 
