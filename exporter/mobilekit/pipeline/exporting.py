@@ -37,7 +37,7 @@ from mobilekit.pipeline.streaming import (
     write_whole,
 )
 from mobilekit.progress import SILENT, Progress
-from mobilekit.quantize import Quantized, quantize, scheme
+from mobilekit.quantize import Quantized, prepare, quantize, scheme
 from mobilekit.report import write_reports
 from mobilekit.spec import DataSpec, StreamSpec
 
@@ -119,7 +119,10 @@ class _Export:
         evidence = self._evidence(whole, dataset, spec or _default_spec(dataset))
         programs = self._programs(captured, evidence)
         eager = self._write_eager(captured)
-        made = [self._lower(target, name, programs[name], captured) for target, name in self.pairs]
+        made = [
+            self._lower(target, name, programs[name if target.schemes[name].prepared else FLOAT], captured)
+            for target, name in self.pairs
+        ]
         artifacts = self._measure(eager, made, evidence, entry)
         self._finish(captured, evidence, artifacts, entry)
 
@@ -141,24 +144,29 @@ class _Export:
         )
 
     def _programs(self, captured: Captured, evidence: Evidence) -> dict[str, ExportedProgram]:
-        """The float program for every scheme, and the one quantized program for the calibrated ones."""
+        """By scheme: the float program, and one for all targets that lower a scheme from a program of its own."""
+        programs = {FLOAT: captured.program}
+        for name in dict.fromkeys(name for target, name in self.pairs if target.schemes[name].prepared):
+            with self.progress.task(f"quantizing to {name}"):
+                if scheme(name).calibrated:
+                    programs[name] = self._calibrated(name, captured, evidence)
+                else:
+                    programs[name] = prepare(name, for_quantizing(captured))
+        return programs
+
+    def _calibrated(self, name: str, captured: Captured, evidence: Evidence) -> ExportedProgram:
         import torch
 
-        programs = {name: captured.program for _, name in self.pairs if not scheme(name).calibrated}
-        for name in {name for _, name in self.pairs if scheme(name).calibrated}:
-            samples = evidence.calibration
-            assert samples is not None
-            with self.progress.task(f"quantizing to {name}"):
-                prepared = for_quantizing(captured)
-                batches = (
-                    calibration_calls(captured, samples, self.feed)
-                    if self.feed
-                    else (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
-                )
-                quantized = quantize(prepared, batches, progress=self.progress)
-            programs[name] = quantized.program
-            self.quantization += (_record(name, quantized),)
-        return programs
+        samples = evidence.calibration
+        assert samples is not None
+        batches = (
+            calibration_calls(captured, samples, self.feed)
+            if self.feed
+            else (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
+        )
+        quantized = quantize(for_quantizing(captured), batches, progress=self.progress)
+        self.quantization += (_record(name, quantized),)
+        return quantized.program
 
     def _file(self, target: str, name: str, suffix: str) -> str:
         return f"{self.source.recipe.name}.{target}.{name}{suffix}"
@@ -190,7 +198,7 @@ class _Export:
             target=target.name,
             scheme=name,
             runtime=target.runtime,
-            minimum_runtime=target.minimum_runtime(),
+            minimum_runtime=target.minimum_runtime(name),
             backends=lowered.backends,
             operators=lowered.operators,
             inputs=lowered.inputs,
