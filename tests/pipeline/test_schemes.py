@@ -109,3 +109,42 @@ def test_it_is_executed_and_as_accurate_as_its_thresholds_say(
 def test_it_is_smaller_than_float(target: str, scheme: str, bundles: dict[str, Bundle]) -> None:
     share = _artifact(bundles[target], scheme).bytes / _artifact(bundles[target], "fp32").bytes
     assert share < LARGEST.get(scheme, 0.4)
+
+
+LEAST_DB = {
+    "fp16": 60,
+    "int8": 35,
+    "int8-weight-only": 35,
+    "int4-weight-only": 15,
+    "palettize-4": 15,
+    "palettize-6": 28,
+}
+"""Of the weights. An even step of 8 bits leaves 40 dB and more of a channel, 16 values about 20, 64 about 30."""
+
+
+@pytest.mark.parametrize("scheme", [name for target, name in PAIRS if target == "coreml" and name != "fp32"])
+def test_core_ml_weights_are_near_the_float_ones(scheme: str, bundles: dict[str, Bundle]) -> None:
+    """What stands for execution where Core ML does not run; the interface is the same in every scheme."""
+    weights, description = _package(bundles["coreml"], scheme)
+    plain, same = _package(bundles["coreml"], "fp32")
+    assert description == same
+    assert len(weights) == len(plain) == 4
+    noise = signal = 0.0
+    for size, value in plain.items():
+        noise += float(np.square(weights[size] - value).sum())
+        signal += float(np.square(value).sum())
+    assert LEAST_DB[scheme] < 10 * np.log10(signal / noise) < 90
+
+
+def _package(bundle: Bundle, scheme: str) -> tuple[dict[int, np.ndarray], str]:
+    """The weights of the layers by their sizes, as they are computed with, and the inputs and outputs."""
+    from mobilekit.quiet import quiet
+
+    with quiet():
+        import coremltools as ct
+        import coremltools.optimize.coreml as cto
+
+        path = str(bundle.artifact_path(_artifact(bundle, scheme)))
+        package = cto.decompress_weights(ct.models.MLModel(path, skip_model_load=True))
+        found = cto.get_weights_metadata(package, weight_threshold=200)
+    return {one.val.size: one.val.astype(np.float64) for one in found.values()}, str(package.get_spec().description)

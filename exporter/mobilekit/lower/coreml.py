@@ -41,19 +41,19 @@ SCHEMES = realizations(
     Realization(
         "int4-weight-only",
         "int4 weights in blocks of 32 input channels, int8 where these do not fit, float16 arithmetic",
-        "large models: an eighth of the file, where 4 bits are accurate enough",
+        "large models: about a sixth of the file, where 4 bits are accurate enough",
         minimum_runtime="iOS18",
     ),
     Realization(
         "palettize-4",
         "16 values by k-means for every 16 output channels (one table for a layer where these do not fit)",
-        "an eighth of the file; usually more accurate than int4, and made for the Neural Engine",
+        "about a seventh of the file; a table fits the weights better than even steps do",
         minimum_runtime="iOS18",
     ),
     Realization(
         "palettize-6",
         "64 values by k-means for each layer, float16 arithmetic",
-        "a fifth of the file, close to fp16 in accuracy",
+        "about a fifth of the file, close to fp16 in accuracy",
     ),
 )
 

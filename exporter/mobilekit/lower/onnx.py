@@ -56,7 +56,7 @@ SCHEMES = realizations(
     Realization(
         "int4-weight-only",
         "linear layers as MatMulNBits with groups of 32, activations rounded to int8 in the kernel; the rest float32",
-        "large linear layers: an eighth of the bytes, and faster than fp32; loses more accuracy than int8",
+        "large linear layers: about a sixth of the bytes, and faster than fp32; loses more accuracy than int8",
         minimum_runtime="1.17",
     ),
 )

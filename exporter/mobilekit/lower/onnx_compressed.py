@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobilekit.errors import QuantizeError
-from mobilekit.quantize.grouped import nothing_to_group
 from mobilekit.quantize.half import LARGEST, too_large
+from mobilekit.quantize.linear import no_linear
 from mobilekit.quantize.schemes import scheme
 from mobilekit.quiet import quiet
 
@@ -75,10 +75,7 @@ def int8_dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
     import onnx
 
     if not any(True for _ in _linear(model)):
-        raise QuantizeError(
-            "int8-dynamic quantizes linear layers, and this model has none",
-            hint="use int8, which quantizes convolutions too",
-        )
+        raise no_linear(scheme("int8-dynamic"))
     model.graph.ClearField("value_info")  # the quantizer transposes weights, and stumbles over their shapes here
     with quiet(), tempfile.TemporaryDirectory(prefix="mobilekit-") as folder:
         from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -90,11 +87,10 @@ def int8_dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def int4_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Linear layers as MatMulNBits: int4 weights, one scale for each group of inputs."""
-    group = scheme("int4-weight-only").group_size
-    assert group is not None
+    group = scheme("int4-weight-only").group_size or 1
     fitting = {node.name for node, weight in _linear(model) if _inputs(node, weight) % group == 0}
     if not fitting:
-        raise nothing_to_group(group)
+        raise no_linear(scheme("int4-weight-only"))
     model.graph.ClearField("value_info")
     with quiet():
         from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer

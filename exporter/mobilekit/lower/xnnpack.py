@@ -32,8 +32,8 @@ SCHEMES = realizations(
     Realization("fp32", "float32 in XNNPACK's kernels", "where accuracy may not change at all"),
     Realization(
         "fp16",
-        "weights and arithmetic in float16 inside the delegate, a cast at each input and output",
-        "half the file; faster where the processor computes in float16 (phones since 2018), slower on x86",
+        "arithmetic in float16 inside the delegate; linear weights are float16, convolutions' stay float32 in the file",
+        "processors with float16 arithmetic: about half the instructions of fp32 on a Cortex-A76; slower on x86",
         prepared=True,
     ),
     Realization(
@@ -51,7 +51,7 @@ SCHEMES = realizations(
     Realization(
         "int4-weight-only",
         "linear layers with int4 weights in groups of 32 and int8 activations (8da4w); the rest stays float32",
-        "large linear layers: an eighth of the bytes; loses more accuracy than int8-dynamic",
+        "large linear layers: about a sixth of the bytes; loses more accuracy than int8-dynamic",
         prepared=True,
     ),
 )

@@ -6,12 +6,13 @@ Which target wants it, and which makes the scheme from the float program itself,
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mobilekit.capture import Captured
-from mobilekit.quantize.dynamic import dynamic
-from mobilekit.quantize.grouped import grouped
 from mobilekit.quantize.half import half
+from mobilekit.quantize.linear import integer_linear
+from mobilekit.quantize.schemes import SCHEMES
 from mobilekit.registry import lookup
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 _MAKERS: dict[str, Callable[[Captured], ExportedProgram]] = {
     "fp16": half,
-    "int8-dynamic": dynamic,
-    "int4-weight-only": grouped,
+    "int8-dynamic": partial(integer_linear, SCHEMES["int8-dynamic"]),
+    "int4-weight-only": partial(integer_linear, SCHEMES["int4-weight-only"]),
 }
 
 

@@ -1,8 +1,9 @@
-"""int4-weight-only for XNNPACK: int4 weights in groups, int8 activations with a scale for each row found at run time.
+"""Integer linear layers without data: int8 or grouped int4 weights, activations in int8 with a scale for each row.
 
-That is what ExecuTorch calls 8da4w, the one form in which XNNPACK has 4-bit kernels. Refuses a model without a linear
-layer whose inputs fall into whole groups; other layers stay in float.
-Source: torchao's Int8DynamicActivationIntxWeightConfig, and "8da4w" in
+The scales of the activations are found while the model runs, in the kernel. That is XNNPACK's form of int8-dynamic, and
+of int4-weight-only, which ExecuTorch calls 8da4w: XNNPACK has no 4-bit kernel for float activations. Convolutions stay
+in float. Refuses a model without a linear layer, or for int4 without one whose inputs fall into whole groups.
+Source: torchao's Int8DynamicActivationIntxWeightConfig, and
 https://docs.pytorch.org/executorch/stable/backends/xnnpack/xnnpack-quantization.html
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mobilekit.capture import Captured, example_inputs, export_graph
 from mobilekit.errors import QuantizeError
 from mobilekit.quantize.folding import operator_name
-from mobilekit.quantize.schemes import scheme
+from mobilekit.quantize.schemes import Scheme
 from mobilekit.quiet import quiet
 from mobilekit.usercode import summary
 
@@ -22,38 +23,44 @@ if TYPE_CHECKING:
     from torch import fx, nn
     from torch.export import ExportedProgram
 
-_PREFIX = "grouped_"
+_PREFIX = "integer_"
 
 
-def grouped(captured: Captured) -> ExportedProgram:
-    """The program with grouped int4 weights in each linear layer that can have them."""
+def integer_linear(scheme: Scheme, captured: Captured) -> ExportedProgram:
+    """The program with the scheme's weights in each linear layer that can have them."""
     import torch
 
-    group = scheme("int4-weight-only").group_size
-    assert group is not None
     try:
         with quiet(), torch.no_grad():
             from torchao.quantization import quantize_
-            from torchao.quantization.granularity import PerGroup
-            from torchao.quantization.quant_api import Int8DynamicActivationIntxWeightConfig
 
             module = captured.program.module()
-            made = _as_modules(module, group)
+            made = _as_modules(module, scheme.group_size or 1)
             if made:
-                int4: torch.dtype = vars(torch)["int4"]  # which torch's own stubs do not know
-                config = Int8DynamicActivationIntxWeightConfig(weight_dtype=int4, weight_granularity=PerGroup(group))
-                quantize_(module, config, filter_fn=lambda one, _: one in made)
+                quantize_(module, _config(scheme), filter_fn=lambda one, _: one in made)
                 return export_graph(module, captured.inputs, example_inputs(captured.inputs))
     except Exception as error:
-        raise QuantizeError(f"int4-weight-only: the quantizer refuses the graph: {summary(error)}") from error
-    raise nothing_to_group(group)
+        raise QuantizeError(f"{scheme.name}: the quantizer refuses the graph: {summary(error)}") from error
+    raise no_linear(scheme)
 
 
-def nothing_to_group(group: int) -> QuantizeError:
-    """For every target that groups the weights of linear layers."""
+def no_linear(scheme: Scheme) -> QuantizeError:
+    """For every target that has this scheme for linear layers alone."""
+    which = f"with a multiple of {scheme.group_size} inputs, " if scheme.group_size else ""
     return QuantizeError(
-        f"int4-weight-only quantizes linear layers with a multiple of {group} inputs, and this model has none",
+        f"{scheme.name} quantizes linear layers, and this model has none {which}whose weights are constants",
         hint="use int8, which quantizes convolutions too",
+    )
+
+
+def _config(scheme: Scheme) -> Any:
+    import torch
+    from torchao.quantization.granularity import PerAxis, PerGroup
+    from torchao.quantization.quant_api import Int8DynamicActivationIntxWeightConfig
+
+    return Int8DynamicActivationIntxWeightConfig(
+        weight_dtype=getattr(torch, f"int{scheme.weight_bits}"),
+        weight_granularity=PerGroup(scheme.group_size) if scheme.group_size else PerAxis(0),
     )
 
 
