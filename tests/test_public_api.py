@@ -77,8 +77,8 @@ NAMES = {
         "example_inputs",
         "export_graph",
     ],
-    "mobilekit.quantize": ["SCHEMES", "QuantizationReport", "Quantized", "Scheme", "quantize", "scheme"],
-    "mobilekit.lower": ["TARGETS", "Lowered", "Target", "check_schemes", "target"],
+    "mobilekit.quantize": ["SCHEMES", "QuantizationReport", "Quantized", "Scheme", "prepare", "quantize", "scheme"],
+    "mobilekit.lower": ["TARGETS", "Lowered", "Realization", "Target", "check_schemes", "realizations", "target"],
     "mobilekit.runners": [
         "RUNNERS",
         "Array",

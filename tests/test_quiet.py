@@ -85,6 +85,17 @@ def test_logging_and_warnings_are_as_before(capfd: pytest.CaptureFixture[str]) -
         warnings.warn("still heard", stacklevel=1)
 
 
+def test_a_handler_that_a_library_gives_the_root_ends_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`logging.warning` makes one where there is none, and it would write to a sink that is closed."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+    before = logging.root.level
+    with quiet():
+        logging.warning("consider this")
+        logging.root.setLevel(logging.DEBUG)
+        assert logging.root.handlers
+    assert logging.root.handlers == [] and logging.root.level == before
+
+
 def test_no_descriptor_is_left_open() -> None:
     with quiet():
         pass

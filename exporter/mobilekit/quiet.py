@@ -95,10 +95,17 @@ def _flush() -> None:
 
 @contextlib.contextmanager
 def _handlers_muted() -> Iterator[None]:
-    """Disable log records up to ERROR for the block (handlers may hold the real streams)."""
-    before = logging.root.manager.disable
+    """Disable log records up to ERROR for the block (handlers may hold the real streams).
+
+    What the block itself sets up at the root (`logging.basicConfig`, which also `logging.warning` calls) ends with it:
+    it writes to the block's sink.
+    """
+    root = logging.root
+    before, handlers, level = root.manager.disable, root.handlers[:], root.level
     logging.disable(logging.ERROR)
     try:
         yield
     finally:
         logging.disable(before)
+        root.handlers[:] = handlers
+        root.setLevel(level)

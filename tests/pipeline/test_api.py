@@ -38,7 +38,7 @@ class Two(nn.Module):
     [
         ({"targets": ["xnpack"]}, UnknownName, "did you mean 'xnnpack'"),
         ({"quantize": "int9"}, UnknownName, "did you mean 'int8'"),
-        ({"targets": "onnx", "quantize": ["fp32", "fp16"]}, UsageError, "onnx does not take fp16"),
+        ({"targets": "onnx", "quantize": ["fp32", "palettize-6"]}, UsageError, "onnx does not take palettize-6"),
         ({"data": "digitz"}, UnknownName, "did you mean 'digits'"),
         ({"name": "a b"}, SpecError, "name"),
         ({"input_names": ["a", "b"]}, UsageError, "2 names for 1 example inputs"),

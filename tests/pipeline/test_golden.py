@@ -10,8 +10,9 @@ from PIL import Image
 
 from mobilekit.bundle.manifest import Artifact
 from mobilekit.data import generated
-from mobilekit.pipeline.golden import COUNT, write_golden
+from mobilekit.pipeline.golden import COUNT, OUTPUT_TOLERANCE, write_golden
 from mobilekit.preprocess import audio_features, decode_audio
+from mobilekit.quantize import SCHEMES
 from mobilekit.spec import AudioPreprocess, ImagePreprocess, Resize, TensorSpec
 
 IMAGE = TensorSpec(name="image", shape=(1, 3, 6, 5))
@@ -55,6 +56,10 @@ def test_the_first_samples_all_the_way(tmp_path: Path) -> None:
         encoded = (tmp_path / sample.encoded.file).read_bytes()
         pixels = np.asarray(Image.open(io.BytesIO(encoded)))
         assert pixels.tobytes() == (tmp_path / sample.pixels.file).read_bytes()
+
+
+def test_every_scheme_has_a_tolerance() -> None:
+    assert set(OUTPUT_TOLERANCE) == set(SCHEMES)
 
 
 def test_a_sound_all_the_way(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mobilekit.bundle import Bundle
 from mobilekit.capture import capture
 from mobilekit.data import generated
-from mobilekit.errors import CaptureError, ModelError, UsageError
+from mobilekit.errors import CaptureError, ModelError, QuantizeError, UsageError
 from mobilekit.model import ModelSource, resolve
 from mobilekit.pipeline import ExportOptions, bench_bundle, export_source, verify_bundle
 from mobilekit.pipeline.benching import BenchOptions
@@ -182,6 +182,29 @@ def test_it_is_measured_again_from_the_bundle_alone(bundle: Bundle) -> None:
         bundle, options=BenchOptions(Effort(warmup=1, min_runs=3, min_seconds=0, max_runs=3), rounds=1)
     )
     assert all(artifact.benchmark and artifact.benchmark.latency for artifact in timed.artifacts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("target", "schemes"), [("xnnpack", ["fp16", "int8-dynamic"]), ("onnx", ["int8-dynamic", "fp16"])]
+)
+def test_it_streams_in_schemes_without_data(target: str, schemes: list[str], tmp_path: Path) -> None:
+    made = export_source(
+        source(tmp_path), tmp_path / "bundle", ExportOptions(targets=(target,), schemes=tuple(schemes), bench=False)
+    )
+    for artifact in made.manifest.artifacts[1:]:
+        assert artifact.verification is not None and artifact.verification.metrics is not None
+        assert artifact.verification.metrics.sqnr_db is not None and artifact.verification.metrics.sqnr_db > 25
+        if target == "xnnpack":
+            assert artifact.delegation is not None and artifact.delegation.delegates == 1
+
+
+@pytest.mark.slow
+def test_a_stream_with_no_layer_wide_enough_is_refused(tmp_path: Path) -> None:
+    options = ExportOptions(targets=("xnnpack",), schemes=("int4-weight-only",), bench=False)
+    with pytest.raises(QuantizeError, match="none with a multiple of 32 inputs"):
+        export_source(source(tmp_path), tmp_path / "bundle", options)
+    assert not (tmp_path / "bundle").exists()
 
 
 @pytest.mark.slow

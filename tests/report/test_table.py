@@ -11,6 +11,7 @@ from mobilekit.bundle.manifest import Metrics, Verification
 from mobilekit.report.table import (
     batch_of,
     figure,
+    is_calibrated,
     is_quantized,
     percent,
     plain_table,
@@ -109,6 +110,12 @@ def test_numbers_read_well() -> None:
 @pytest.mark.parametrize(("scheme", "quantized"), [("fp32", False), ("fp16", False), ("bf16", False), ("int8", True)])
 def test_float_precisions_need_no_calibration(scheme: str, quantized: bool) -> None:
     assert is_quantized(scheme) is quantized
+    assert is_calibrated(scheme) is quantized
+
+
+def test_scales_found_at_run_time_are_not_from_data() -> None:
+    assert is_quantized("int8-dynamic") and not is_calibrated("int8-dynamic")
+    assert is_calibrated("int2-of-another-release")
 
 
 def test_a_plain_table_is_aligned() -> None:

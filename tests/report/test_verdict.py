@@ -36,6 +36,17 @@ def test_the_golden_bundle(manifest: Manifest) -> None:
     assert of(manifest, 3)[1] == "Do not ship it: sqnr_db is 12.5, must be at least 20.0."
 
 
+def test_float16_is_held_against_float32_of_its_target(manifest: Manifest) -> None:
+    half = manifest.artifacts[INT8].model_copy(update={"scheme": "fp16"})
+    for order in ((half, manifest.artifacts[1]), (manifest.artifacts[1], half)):
+        one = manifest.model_copy(update={"artifacts": (manifest.artifacts[0], *order)})
+        words = next(found.words for found in verdicts(one) if found.precision == "fp16")
+        assert (
+            words.startswith("1.6 times faster (0.062 against 0.100 ms) and 4.0 times smaller")
+            and "xnnpack fp32" in words
+        )
+
+
 @pytest.mark.parametrize(
     ("median", "kind", "says"),
     [

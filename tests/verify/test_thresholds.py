@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from mobilekit.errors import UnknownName
 from mobilekit.quantize.schemes import SCHEMES
 from mobilekit.verify import THRESHOLDS, thresholds
+from mobilekit.verify.stream import STREAM_ERROR
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "verification.md"
 
 
 def test_every_scheme_has_thresholds() -> None:
-    assert set(SCHEMES) <= set(THRESHOLDS)
+    assert set(SCHEMES) == set(THRESHOLDS) == set(STREAM_ERROR)
 
 
 def test_unknown() -> None:

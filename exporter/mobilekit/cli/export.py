@@ -54,7 +54,8 @@ def command(
             "--quantize",
             "-q",
             metavar="SCHEME",
-            help="fp32, fp16 (coreml), int8; may be given several times. Default: the recipe's, else fp32 and int8.",
+            help="fp32, int8, int8-qat, mixed, fp16, ... (`mobilekit list schemes`); may be given several times. "
+            "Default: the recipe's, else fp32 and int8.",
             show_default=False,
         ),
     ] = None,
@@ -86,6 +87,18 @@ def command(
             show_default=False,
         ),
     ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-drop",
+            metavar="POINTS",
+            min=0,
+            max=100,
+            help="Also make scheme mixed: as few layers in float as are needed to lose no more points of top-1 than "
+            "this on the calibration samples.",
+            show_default=False,
+        ),
+    ] = None,
     calibration_samples: CalibrationOption = None,
     test_samples: TestOption = None,
     seed: SeedOption = None,
@@ -112,6 +125,7 @@ def command(
       mobilekit export torchvision:mobilenet_v3_small -t xnnpack -t onnx -q int8 \\
           --data imagefolder:photos
       mobilekit export runs/mobilenet -q int8 --set adaround=true --set bias_correction=true
+      mobilekit export runs/mobilenet -q fp32 -q int8 --max-drop 0.5
       mobilekit export net.py:build -i image:batch=1..8,3,96,96 -i meta:batch,4 -q fp32
 
     Ends with 0 when every check passed, 1 when one failed (the bundle is written all the same).
@@ -119,6 +133,7 @@ def command(
     from mobilekit.lower import check_schemes
     from mobilekit.model import resolve
     from mobilekit.pipeline import ExportOptions, export_source
+    from mobilekit.quantize.schemes import MIXED
     from mobilekit.spec.load import revalidated
 
     specs = inputs_of(inputs)
@@ -127,6 +142,10 @@ def command(
     with ScreenProgress() as progress:
         source = resolve(model, inputs=specs, weights=weights)
         recipe = source.recipe
+        changes = settings_of(settings or [], recipe.quantize, "quantize")
+        if max_drop is not None:
+            changes["max_drop"] = max_drop
+            quantize = quantize and [*quantize, MIXED]
         options = ExportOptions(
             targets=tuple(target) if target else None,
             schemes=tuple(quantize) if quantize else None,
@@ -136,7 +155,7 @@ def command(
             bench=bench,
             force=force,
             form=form.value if form else None,
-            quantize=revalidated(recipe.quantize, settings_of(settings or [], recipe.quantize, "quantize")),
+            quantize=revalidated(recipe.quantize, changes),
         )
         bundle = export_source(source, output or Path("bundles") / recipe.name, options, progress=progress)
     show_bundle(bundle, as_json=as_json)

@@ -40,6 +40,8 @@ def command(
     """
     if what is What.models:
         _show_models(as_json=as_json)
+    elif what is What.schemes:
+        _show_schemes(as_json=as_json)
     else:
         _show(_LISTS[what](), as_json=as_json)
 
@@ -104,17 +106,34 @@ def _targets() -> list[dict[str, str]]:
 
 
 def _schemes() -> list[dict[str, str]]:
+    """One row for each pair of scheme and target that exists."""
     from mobilekit.lower import TARGETS
     from mobilekit.quantize import SCHEMES
 
     return [
         {
             "scheme": one.name,
-            "targets": ", ".join(target.name for target in TARGETS.values() if one.name in target.schemes),
+            "target": target.name,
+            "runtime": f"{target.runtime} {target.minimum_runtime(one.name)}",
             "summary": one.summary,
+            "how": target.schemes[one.name].how,
+            "pays": target.schemes[one.name].pays,
         }
         for one in SCHEMES.values()
+        for target in TARGETS.values()
+        if one.name in target.schemes
     ]
+
+
+def _show_schemes(*, as_json: bool) -> None:
+    """For people without the summary, and with what it is worth in the last column, which wraps."""
+    rows = _schemes()
+    if not as_json:
+        rows = [
+            {**{key: row[key] for key in ("scheme", "target", "runtime")}, "how": f"{row['how']}. Pays: {row['pays']}."}
+            for row in rows
+        ]
+    _show(rows, as_json=as_json)
 
 
 def _runners() -> list[dict[str, str]]:
@@ -155,7 +174,6 @@ _DATASETS = {
 
 _LISTS = {
     What.targets: _targets,
-    What.schemes: _schemes,
     What.runners: _runners,
     What.datasets: _datasets,
 }

@@ -1,6 +1,6 @@
 """Lower: ExportedProgram -> artifact, one file per target behind one Protocol."""
 
-from mobilekit.lower.target import Lowered, Target
+from mobilekit.lower.target import Lowered, Realization, Target, realizations
 from mobilekit.lower.targets import TARGETS, check_schemes, target
 
-__all__ = ["TARGETS", "Lowered", "Target", "check_schemes", "target"]
+__all__ = ["TARGETS", "Lowered", "Realization", "Target", "check_schemes", "realizations", "target"]

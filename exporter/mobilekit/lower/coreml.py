@@ -1,20 +1,21 @@
-"""Core ML: ExportedProgram -> .mlpackage (ML program, iOS 17), in float32, float16 or int8.
+"""Core ML: ExportedProgram -> .mlpackage (ML program of iOS 17 or later), in float32, float16, int8 or compressed.
 
 Source: coremltools' unified conversion, https://apple.github.io/coremltools/docs-guides/source/convert-pytorch.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilekit.errors import LowerError
+from mobilekit.errors import LowerError, QuantizeError
 from mobilekit.files import storage_errors
+from mobilekit.lower.coreml_compressed import COMPRESSED, compressed
 from mobilekit.lower.recurrent import unrolled
-from mobilekit.lower.target import Lowered, refused
+from mobilekit.lower.target import OTHER_INT8, Lowered, Realization, realizations, refused
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
 from mobilekit.tracing import lean
@@ -23,6 +24,39 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 _POOLS = {f"{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)}
+SCHEMES = realizations(
+    Realization("fp32", "float32, which the Neural Engine does not compute in", "only to compare with"),
+    Realization("fp16", "float16 throughout, cast by coremltools", "always: half the file, and the Neural Engine"),
+    Realization(
+        "int8",
+        "quantize/dequantize pairs around float16 operators, int8 weights",
+        "Neural Engines with int8 arithmetic (A17 Pro, M4 and later); a quarter of the file everywhere",
+        prepared=True,
+    ),
+    *OTHER_INT8,
+    Realization(
+        "int8-weight-only",
+        "int8 weights per channel (linear_quantize_weights), float16 arithmetic",
+        "a quarter of the file at nearly no loss, without data",
+    ),
+    Realization(
+        "int4-weight-only",
+        "int4 weights in blocks of 32 input channels, int8 where these do not fit, float16 arithmetic",
+        "large models: about a sixth of the file, where 4 bits are accurate enough",
+        minimum_runtime="iOS18",
+    ),
+    Realization(
+        "palettize-4",
+        "16 values by k-means for every 16 output channels (one table for a layer where these do not fit)",
+        "about a seventh of the file; a table fits the weights better than even steps do",
+        minimum_runtime="iOS18",
+    ),
+    Realization(
+        "palettize-6",
+        "64 values by k-means for each layer, float16 arithmetic",
+        "about a fifth of the file, close to fp16 in accuracy",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -31,12 +65,12 @@ class CoreML:
 
     name: str = "coreml"
     summary: str = "Core ML package for iOS 17 and macOS 14, on CPU, GPU and Neural Engine"
-    schemes: tuple[str, ...] = ("fp32", "fp16", "int8")
+    schemes: Mapping[str, Realization] = field(default_factory=lambda: SCHEMES)
     runtime: str = "coreml"
     suffix: str = ".mlpackage"
 
-    def minimum_runtime(self) -> str:
-        return "iOS17"
+    def minimum_runtime(self, scheme: str) -> str:
+        return self.schemes[scheme].minimum_runtime or "iOS17"
 
     def missing(self) -> str | None:
         return None if find_spec("coremltools") else "Core ML needs: pip install 'mobilekit[coreml]'"
@@ -50,7 +84,10 @@ class CoreML:
         inputs: Sequence[TensorSpec],
         outputs: Sequence[TensorSpec],
     ) -> Lowered:
-        """Convert; int8 keeps the program's quantize/dequantize pairs, and float16 around them."""
+        """Convert; int8 keeps the program's quantize/dequantize pairs, and float16 around them.
+
+        Compressed weights come after that, from the package in float16.
+        """
         with quiet():
             import coremltools as ct
 
@@ -60,12 +97,17 @@ class CoreML:
             with quiet(), lean():
                 package = ct.convert(
                     _prepared(program),
-                    minimum_deployment_target=ct.target.iOS17,
+                    minimum_deployment_target=ct.target[self.minimum_runtime(scheme)],
                     compute_precision=precision,
                     outputs=[_output_type(ct, spec) for spec in outputs],
                     skip_model_load=True,
                 )
+            if scheme in COMPRESSED:
+                package = compressed(package, scheme)
+            with quiet():
                 _rename_inputs(ct, package, inputs)
+        except QuantizeError:
+            raise
         except Exception as error:
             raise refused("coreml", error) from error
         with storage_errors(path), quiet():

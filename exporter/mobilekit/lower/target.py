@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -27,6 +27,41 @@ class Lowered:
     delegation: Delegation | None = None
 
 
+@dataclass(frozen=True)
+class Realization:
+    """How a target makes a scheme, and when that is worth it, each in a sentence for the tables that users read."""
+
+    scheme: str
+    how: str
+    pays: str
+    prepared: bool = False
+    """Lowered from the program that `quantize` makes for the scheme, not from the float one."""
+    minimum_runtime: str | None = None
+    """Where the scheme needs a later runtime than the target does."""
+
+
+OTHER_INT8 = (
+    Realization(
+        "int8-qat",
+        "as int8, with weights that were trained while they were rounded so",
+        "where int8 after training loses accuracy, and there is time to train (`mobilekit train --qat`)",
+        prepared=True,
+    ),
+    Realization(
+        "mixed",
+        "as int8, but for the layers that an accuracy budget needs in float, between conversions",
+        "where a few layers lose most of the accuracy (`--max-drop`); each conversion costs time",
+        prepared=True,
+    ),
+)
+"""Other ways to the same kind of program as int8: a target that takes int8 takes these as they are."""
+
+
+def realizations(*ones: Realization) -> Mapping[str, Realization]:
+    """By the name of the scheme, in this order."""
+    return {one.scheme: one for one in ones}
+
+
 class Target(Protocol):
     """One runtime on the phone."""
 
@@ -37,8 +72,8 @@ class Target(Protocol):
     def summary(self) -> str: ...
 
     @property
-    def schemes(self) -> tuple[str, ...]:
-        """The schemes it takes."""
+    def schemes(self) -> Mapping[str, Realization]:
+        """The schemes it takes, by name, and how it makes each of them."""
 
     @property
     def runtime(self) -> str:
@@ -48,8 +83,8 @@ class Target(Protocol):
     def suffix(self) -> str:
         """How its files end, with the dot."""
 
-    def minimum_runtime(self) -> str:
-        """The lowest version of `runtime` that is known to load what `lower` writes."""
+    def minimum_runtime(self, scheme: str) -> str:
+        """The lowest version of `runtime` that is known to load what `lower` writes for this scheme."""
 
     def missing(self) -> str | None:
         """Why this target cannot be lowered to on this machine, with the cure; None when it can."""
@@ -63,7 +98,10 @@ class Target(Protocol):
         inputs: Sequence[TensorSpec],
         outputs: Sequence[TensorSpec],
     ) -> Lowered:
-        """Write `program` (float, or quantized when the scheme is) to `path`. Raises LowerError."""
+        """Write `program` to `path`: the float one, or the scheme's own where its realization is `prepared`.
+
+        Raises LowerError, and QuantizeError when the scheme would leave the model as it is.
+        """
 
 
 _LONGEST = 300

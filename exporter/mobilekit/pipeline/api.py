@@ -50,7 +50,7 @@ def export(
     """Export, verify and measure `module`; returns the bundle written to `output` (`bundles/<name>` when None).
 
     `example_inputs`: one tensor per argument of forward(), on the CPU, with the shapes and dtypes that the phone will
-    feed. `quantize`: one scheme or several: "fp32", "fp16" (Core ML), "int8".
+    feed. `quantize`: one scheme or several: "fp32", "int8", "fp16" and others (`mobilekit list schemes`).
     `dynamic_batch`: when given, dimension 0 of every input may be 1 to this size.
     `data`: a data set's name ("digits", "imagefolder:photos"), a DataSpec, which says also how many samples, or a
     Dataset. Its train split calibrates int8, its test split measures accuracy. Without it random input does both, and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +24,7 @@ from mobilekit.pipeline.benching import bench_all
 from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES, NO_DATA, Evidence, find, gather
 from mobilekit.pipeline.golden import write_golden
 from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, threads_for, verify_all
+from mobilekit.pipeline.quantizing import default_schemes, missed_budgets, record_of, settings_for
 from mobilekit.pipeline.start import load_torch
 from mobilekit.pipeline.storage import storing
 from mobilekit.pipeline.streaming import (
@@ -37,7 +38,7 @@ from mobilekit.pipeline.streaming import (
     write_whole,
 )
 from mobilekit.progress import SILENT, Progress
-from mobilekit.quantize import Quantized, quantize, scheme
+from mobilekit.quantize import prepare, quantize, scheme
 from mobilekit.report import write_reports
 from mobilekit.spec import DataSpec, QuantizeSpec, StreamSpec
 
@@ -78,7 +79,11 @@ def export_source(
     options = options or ExportOptions()
     recipe = source.recipe
     stream = chosen_stream(recipe, options.form)
-    pairs = check_schemes(options.targets or recipe.export.targets, options.schemes or recipe.export.schemes)
+    pairs = check_schemes(
+        options.targets or recipe.export.targets, options.schemes or default_schemes(source, options.quantize)
+    )
+    for _, name in pairs:
+        settings_for(name, source, options.quantize)  # what cannot be made is told before anything takes long
     for target, _ in pairs:
         if (missing := target.missing()) is not None:
             raise MissingDependency(f"{target.name}: {missing}")
@@ -120,9 +125,15 @@ class _Export:
         evidence = self._evidence(whole, dataset, spec or _default_spec(dataset))
         programs = self._programs(captured, evidence)
         eager = self._write_eager(captured)
-        made = [self._lower(target, name, programs[name], captured) for target, name in self.pairs]
+        made = [
+            self._lower(target, name, programs[name if target.schemes[name].prepared else FLOAT], captured)
+            for target, name in self.pairs
+        ]
         artifacts = self._measure(eager, made, evidence, entry)
-        self._finish(captured, evidence, artifacts, entry)
+        missed = missed_budgets(self.quantization, artifacts)
+        for warning in missed:
+            self.progress.warn(warning)
+        self._finish(captured, replace(evidence, warnings=(*evidence.warnings, *missed)), artifacts, entry)
 
     def _capture(self, example: Sequence[torch.Tensor] | None) -> Captured:
         with self.progress.task(f"capturing {self.source.recipe.name}"):
@@ -142,26 +153,38 @@ class _Export:
         )
 
     def _programs(self, captured: Captured, evidence: Evidence) -> dict[str, ExportedProgram]:
-        """The float program for every scheme, and the one quantized program for the calibrated ones."""
+        """By scheme: the float program, and one for all targets that lower a scheme from a program of its own."""
+        programs = {FLOAT: captured.program}
+        for name in dict.fromkeys(name for target, name in self.pairs if target.schemes[name].prepared):
+            with self.progress.task(f"quantizing to {name}"):
+                if scheme(name).calibrated:
+                    programs[name] = self._calibrated(name, captured, evidence)
+                else:
+                    programs[name] = prepare(name, for_quantizing(captured))
+        return programs
+
+    def _calibrated(self, name: str, captured: Captured, evidence: Evidence) -> ExportedProgram:
         import torch
 
-        programs = {name: captured.program for _, name in self.pairs if not scheme(name).calibrated}
-        for name in {name for _, name in self.pairs if scheme(name).calibrated}:
-            samples = evidence.calibration
-            assert samples is not None
-            with self.progress.task(f"quantizing to {name}"):
-                prepared = for_quantizing(captured)
-                batches = (
-                    calibration_calls(captured, samples, self.feed)
-                    if self.feed
-                    else (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
-                )
-                labels = None if self.feed or samples.labels is None else samples.labels.tolist()
-                settings = self.options.quantize or self.source.recipe.quantize
-                quantized = quantize(prepared, batches, settings, labels=labels, progress=self.progress)
-            programs[name] = quantized.program
-            self.quantization += (_record(name, quantized, settings),)
-        return programs
+        samples = evidence.calibration
+        assert samples is not None
+        batches = (
+            calibration_calls(captured, samples, self.feed)
+            if self.feed
+            else (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
+        )
+        labels = None if self.feed or samples.labels is None else samples.labels.tolist()
+        settings = settings_for(name, self.source, self.options.quantize)
+        quantized = quantize(
+            for_quantizing(captured),
+            batches,
+            settings.options,
+            labels=labels,
+            ranges=settings.ranges,
+            progress=self.progress,
+        )
+        self.quantization += (record_of(name, quantized, settings.options),)
+        return quantized.program
 
     def _file(self, target: str, name: str, suffix: str) -> str:
         return f"{self.source.recipe.name}.{target}.{name}{suffix}"
@@ -193,7 +216,7 @@ class _Export:
             target=target.name,
             scheme=name,
             runtime=target.runtime,
-            minimum_runtime=target.minimum_runtime(),
+            minimum_runtime=target.minimum_runtime(name),
             backends=lowered.backends,
             operators=lowered.operators,
             inputs=lowered.inputs,
@@ -257,21 +280,6 @@ class _Export:
         )
         reports = write_reports(self.folder, manifest)
         write_manifest(self.folder, manifest.model_copy(update={"reports": reports}))
-
-
-def _record(name: str, quantized: Quantized, options: QuantizeSpec) -> Quantization:
-    report = quantized.report
-    return Quantization(
-        scheme=name,
-        quantized=report.quantized,
-        candidates=report.candidates,
-        layers=report.layers,
-        options=options,
-        rule=report.rule,
-        tried=report.tried,
-        floating=report.plan.floating if report.plan else (),
-        drop_points=report.plan.drop_points if report.plan else None,
-    )
 
 
 def _default_spec(dataset: Dataset | None) -> DataSpec:

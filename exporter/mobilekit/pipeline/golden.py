@@ -22,8 +22,20 @@ from mobilekit.spec import AudioPreprocess, TensorSpec
 COUNT = 5
 INPUT_TOLERANCE = {"image": 1e-6, "audio": 1e-4}
 """Pixels: one rounding to float32. Sound: an FFT, whose sums no two libraries make in one order, and a logarithm."""
-OUTPUT_TOLERANCE = {"fp32": 1e-4, "fp16": 1e-2, "int8": 0.1}
-"""Of the largest output of any golden sample. int8: a handful of quantization steps of 1/255 of the range."""
+OUTPUT_TOLERANCE = {
+    "fp32": 1e-4,
+    "fp16": 1e-2,
+    "int8": 0.1,
+    "int8-qat": 0.1,
+    "mixed": 0.1,
+    "int8-dynamic": 0.1,
+    "int8-weight-only": 1e-2,
+    "int4-weight-only": 0.1,
+    "palettize-4": 1e-2,
+    "palettize-6": 1e-2,
+}
+"""Of the largest output of any golden sample. Integer activations: a handful of quantization steps of 1/255 of the
+range. Weights alone: the same weights everywhere, in float16 arithmetic on some machines."""
 _ENCODED_SUFFIX = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp", b"BM": "bmp"}
 
 OutputsByArtifact = Mapping[tuple[str, str], Sequence[Sequence[Array]]]

@@ -120,7 +120,7 @@ def _verify(
             dynamic = verify_dynamic(
                 path, samples, inputs=artifact.inputs, scheme=name, runner=chosen.name, worker=worker
             )
-    judged = judged or not scheme(name).calibrated
+    judged = judged or not scheme(name).quantized
     kept = [check for check in found.checks if judged or check.name in _ALWAYS_MEANT]
     return found.model_copy(update={"checks": (*kept, *dynamic)}), answers
 

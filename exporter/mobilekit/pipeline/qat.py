@@ -13,6 +13,7 @@ from mobilekit.data.sampling import balanced
 from mobilekit.errors import CaptureError, UsageError
 from mobilekit.model import ModelSource, resolve
 from mobilekit.model.ranges import Ranges
+from mobilekit.pipeline.streaming import for_quantizing
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize.qat import trainable
 from mobilekit.spec import AugmentSpec, DynamicDim, TensorSpec, TrainSpec
@@ -78,7 +79,7 @@ def rounding_module(
         except CaptureError as error:
             hint = "training for int8 captures the model with a batch of any size; a fixed one in forward() prevents it"
             raise CaptureError(error.message, hint="; ".join(filter(None, [error.hint, hint]))) from error
-    return trainable(captured, _first(data, samples, seed), recipe.quantize, progress=progress)
+    return trainable(for_quantizing(captured), _first(data, samples, seed), recipe.quantize, progress=progress)
 
 
 def _any_batch(inputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from mobilekit.bundle.manifest import Artifact, Manifest
+from mobilekit.quantize.schemes import SCHEMES
 from mobilekit.spec.base import Spec
 
 REFERENCE = "eager"
@@ -95,7 +96,7 @@ def _status(manifest: Manifest, artifact: Artifact, outcome: Outcome) -> str:
     unjudged = _unjudged(manifest, artifact)
     if outcome == "unchecked" and unjudged is not None:
         text = f"executed, not judged: {unjudged}"
-    if manifest.calibration and manifest.calibration.generated and is_quantized(artifact.scheme):
+    if manifest.calibration and manifest.calibration.generated and is_calibrated(artifact.scheme):
         text += "; scales from random input"
     return text
 
@@ -107,8 +108,14 @@ def batch_of(manifest: Manifest) -> int:
 
 
 def is_quantized(scheme: str) -> bool:
-    """Whether the scheme needs calibration: everything that is not a plain float precision."""
+    """Whether the scheme may cost accuracy: everything that is not a plain float precision. Any name is taken, since
+    a bundle may come from another release."""
     return not scheme.startswith(("fp", "bf"))
+
+
+def is_calibrated(scheme: str) -> bool:
+    """Whether its scales come from data. Of a scheme that is not known here this is assumed."""
+    return SCHEMES[scheme].calibrated if scheme in SCHEMES else is_quantized(scheme)
 
 
 def figure(value: float | None) -> str:

@@ -91,8 +91,11 @@ def _verdict(manifest: Manifest, artifact: Artifact) -> Verdict:
 
 
 def _base(manifest: Manifest, artifact: Artifact) -> Artifact | None:
-    """The same target in float for what is quantized, else eager."""
+    """The same target in float32, or in another float for what is quantized; else eager."""
     floats = [one for one in manifest.artifacts if one.target == artifact.target and not is_quantized(one.scheme)]
+    plain = next((one for one in floats if one.scheme == "fp32" != artifact.scheme), None)
+    if plain is not None:
+        return plain
     if is_quantized(artifact.scheme) and floats:
         return floats[0]
     return next((one for one in manifest.artifacts if one.target == REFERENCE), None)

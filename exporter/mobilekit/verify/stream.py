@@ -22,6 +22,13 @@ STREAM_ERROR: dict[str, Limit] = {
     "fp32": Limit(1e-4, "the same sums in another order leave 1e-6 of it; a lost or mixed up state 1e-1 and more"),
     "fp16": Limit(2e-2, "a state that is rounded to 11 bits at every step; gates forget most of the error again"),
     "int8": Limit(0.5, "8 bits at the linear layers of every step; an answer that turned is judged by agreement"),
+    "int8-qat": Limit(0.5, "as for int8"),
+    "mixed": Limit(0.5, "as for int8"),
+    "int8-dynamic": Limit(0.5, "as for int8"),
+    "int8-weight-only": Limit(0.2, "the weights of every step are off by 1 in 254; what a gate lets through adds up"),
+    "int4-weight-only": Limit(1.0, "4 bits at every step: an answer may turn altogether; judged by agreement"),
+    "palettize-4": Limit(1.0, "as for int4-weight-only"),
+    "palettize-6": Limit(0.5, "between 4 and 8 bits"),
 }
 """By scheme: the largest difference of any output from the whole form's, over the largest output of the whole form."""
 

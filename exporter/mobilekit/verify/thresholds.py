@@ -66,7 +66,50 @@ THRESHOLDS: dict[str, Thresholds] = {
         dynamic_sqnr_db=Limit(30, "scales are static, so only a value at a rounding edge may fall one step away"),
         slack_samples=2,
     ),
+    "int8-dynamic": Thresholds(
+        sqnr_db=Limit(10, "as for int8; four small networks measure 45 to 49 dB"),
+        agreement=Limit(0.90, "as for int8: samples that eager is unsure of may turn"),
+        top1_drop_points=Limit(1.0, "as for int8: 99 % of float accuracy"),
+        dynamic_sqnr_db=Limit(20, "ONNX Runtime finds one scale for all samples of a batch, so they share its range"),
+        slack_samples=2,
+    ),
+    "int8-weight-only": Thresholds(
+        sqnr_db=Limit(
+            20, "rounding the weights alone left 42 to 51 dB of four small networks; a wrong scale or axis about 0"
+        ),
+        agreement=Limit(0.95, "activations stay float, so only near-ties turn"),
+        top1_drop_points=Limit(1.0, "as for int8: 99 % of float accuracy"),
+        dynamic_sqnr_db=Limit(40, "float arithmetic, in float16 for Core ML"),
+        slack_samples=2,
+    ),
+    "int4-weight-only": Thresholds(
+        sqnr_db=Limit(
+            6, "4 bits left 23 to 34 dB of four small networks, and each doubling of depth takes 3; a wrong scale, 0"
+        ),
+        agreement=Limit(0.85, "as for int8, with more samples to turn"),
+        top1_drop_points=Limit(2.0, "4 bits are chosen for size; who loses more should choose 8"),
+        dynamic_sqnr_db=Limit(20, "as for int8-dynamic: activations are rounded in the kernel"),
+        slack_samples=2,
+    ),
+    "palettize-4": Thresholds(
+        sqnr_db=Limit(
+            6, "16 values by k-means leave about 20 dB of a layer's weights, as int4 does; a wrong table about 0"
+        ),
+        agreement=Limit(0.85, "as for int4-weight-only"),
+        top1_drop_points=Limit(2.0, "as for int4-weight-only"),
+        dynamic_sqnr_db=Limit(40, "the weights are constants and the arithmetic float16"),
+        slack_samples=2,
+    ),
+    "palettize-6": Thresholds(
+        sqnr_db=Limit(15, "64 values by k-means leave about 30 dB of a layer's weights; a wrong table about 0"),
+        agreement=Limit(0.90, "as for int8: samples that eager is unsure of may turn"),
+        top1_drop_points=Limit(1.0, "as for int8: 99 % of float accuracy"),
+        dynamic_sqnr_db=Limit(40, "the weights are constants and the arithmetic float16"),
+        slack_samples=2,
+    ),
 }
+
+THRESHOLDS |= dict.fromkeys(("int8-qat", "mixed"), THRESHOLDS["int8"])
 
 
 def thresholds(scheme: str) -> Thresholds:
