@@ -135,6 +135,16 @@ def test_no_float_is_left_between_a_convolution_and_its_clip(
     assert len(np.unique(after)) > 5
 
 
+def test_two_in_a_row_both_fold(graphs: Any) -> None:
+    text = clip_graph("uint8", 0.05, 100, None, 3.0).replace("Clip(x", "Relu(x) limited = Clip(clipped")
+    model = graphs.parse(text.replace("QuantizeLinear(clipped", "QuantizeLinear(limited"))
+    x = np.linspace(-9, 9, 999, dtype=np.float32)
+    (expected,) = graphs.run(model, x, fused=False)
+    assert operators(folded(model)) == ["QuantizeLinear", "Clip", "Clip", "DequantizeLinear"]
+    np.testing.assert_array_equal(graphs.run(model, x)[0], expected)
+    assert expected.min() == 0 and expected.max() == pytest.approx(3)
+
+
 HEAD = """<float s = {0.05}, uint8 z = {100}, float low = {0.0}, float high = {1.0},
            float[2] two = {0.05, 0.1}, uint8[2] zz = {0, 9}>"""
 OTHERS = {

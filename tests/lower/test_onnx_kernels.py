@@ -73,7 +73,7 @@ def layer_graph(
     """An integer Conv or Gemm of weights from `weight`, with a float bias."""
     return f"""g (float[{shape}] x) => (float[{shape}] y)
         <float s = {{0.0517}}, uint8 z = {{117}}, float t = {{0.0613}}, int8{weight} w = {{90, -70, 33, 127}}, {scale},
-         float[2] bias = {{0.7311, -1.2345}}, float[2] big = {{1e9, 0.5}}, float[1] short = {{0.5}}>
+         float[2] bias = {{0.7311, -1.2345}}, float[2] big = {{1e37, 0.5}}, float[1] short = {{0.5}}>
         {{ q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) dw = DequantizeLinear<axis = {axis}>(w, sw, zw)
            c = {layer} qc = QuantizeLinear(c, t, z) y = DequantizeLinear(qc, t, z) }}"""
 

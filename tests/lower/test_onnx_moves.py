@@ -72,9 +72,14 @@ STAYS = {
            e = Concat<axis = 1>(d1, d1) qe = QuantizeLinear(e, s2, z2) y = DequantizeLinear(qe, s2, z2) }}""",
     "joined and rounded to two grids": f"""g (float[1,4,2,2] x) => (float[1,8,2,2] y, float[1,8,2,2] z) {HEAD}
         {{ q = QuantizeLinear(x, s0, z0) d = DequantizeLinear(q, s0, z0)
-           q1 = QuantizeLinear(d, s1, z1) d1 = DequantizeLinear(q1, s1, z1) e = Concat<axis = 1>(d1, d1)
+           q1 = QuantizeLinear(d, s1, z1) d1 = DequantizeLinear(q1, s1, z1)
+           q2 = QuantizeLinear(d, s2, z2) d2 = DequantizeLinear(q2, s2, z2) e = Concat<axis = 1>(d1, d2)
            qe = QuantizeLinear(e, s1, z1) y = DequantizeLinear(qe, s1, z1)
            qz = QuantizeLinear(e, s2, z2) z = DequantizeLinear(qz, s2, z2) }}""",
+    "joined after the integers are read in another way": f"""g (float[1,4,2,2] x) => (float[1,8,2,2] y) {HEAD}
+        {{ q = QuantizeLinear(x, s0, z0) d = DequantizeLinear(q, s0, z0)
+           q1 = QuantizeLinear(d, s1, z1) d1 = DequantizeLinear(q1, s2, z1)
+           e = Concat<axis = 1>(d1, d1) qe = QuantizeLinear(e, s1, z1) y = DequantizeLinear(qe, s1, z1) }}""",
 }
 
 

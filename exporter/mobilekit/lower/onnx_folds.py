@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def fold_clips(model: ir.Model) -> None:
     """Move each Clip and Relu that only QuantizeLinear reads behind these, or drop it where their range implies it."""
     constants = Constants(model.graph)
-    for node in list(model.graph):
+    for node in reversed(list(model.graph)):  # of two in a row the second one first
         bounds = _bounds(node)
         if bounds is None:
             continue
@@ -37,6 +37,8 @@ def fold_clips(model: ir.Model) -> None:
             assert grid is not None
             reader.replace_input_with(0, node.inputs[0])
             _limit(reader, grid, bounds, constants)
+        if grids:
+            model.graph.remove(node, safe=True)
 
 
 def drop_repeated_roundings(model: ir.Model) -> None:
@@ -44,13 +46,14 @@ def drop_repeated_roundings(model: ir.Model) -> None:
 
     scale * k is k steps with a relative error below 1e-6, and k is at most 255: it rounds to k.
     """
-    for node in model.graph:
+    for node in list(model.graph):
         grid = grid_of(node, "QuantizeLinear")
         source = node.inputs[0].producer() if grid is not None and node.inputs[0] is not None else None
         if grid is None or grid_of(source, "DequantizeLinear") != grid or node.outputs[0].is_graph_output():
             continue
         assert source is not None and source.inputs[0] is not None
         node.outputs[0].replace_all_uses_with(source.inputs[0])
+        model.graph.remove(node, safe=True)
 
 
 def _bounds(node: ir.Node) -> tuple[float, float] | None:

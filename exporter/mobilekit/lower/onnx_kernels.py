@@ -45,6 +45,7 @@ def pool_means(model: ir.Model) -> None:
             one.replace_input_with(0, pooled)
             if flat:
                 _squeeze(one.outputs[0], constants)
+        model.graph.remove(node, safe=True)
 
 
 def integer_biases(model: ir.Model) -> None:
@@ -60,7 +61,8 @@ def integer_biases(model: ir.Model) -> None:
         if found is None:
             continue
         bias, scale = found
-        numbers = np.rint(bias / scale)
+        with np.errstate(over="ignore"):
+            numbers = np.rint(bias / scale)
         if not np.abs(numbers).max(initial=0) < 2**31:
             continue
         inputs = [
