@@ -1,8 +1,8 @@
 """Operators of quantized ONNX in the form that ONNX Runtime has integer kernels for.
 
 Means over a picture as GlobalAveragePool, since it makes no integers of ReduceMean. Biases as int32: from 1.21 on ONNX
-Runtime makes these itself while it loads a file, but 1.20 and older leave every convolution with a float bias in float
-(MobileNetV2 at 32x32 in 1.15: 5.4 ms, and 0.94 ms with int32).
+Runtime makes these itself while it loads a file, but with float biases 1.20 and older run none of MobileNetV3-small's
+52 convolutions in integers.
 """
 
 from __future__ import annotations
