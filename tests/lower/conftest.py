@@ -1,11 +1,19 @@
-"""Tiny models, captured and quantized once: one input and a dynamic batch, and two inputs."""
+"""Tiny models, captured and quantized once: one input and a dynamic batch, and two inputs; ONNX graphs from text."""
 
 from __future__ import annotations
 
+import tempfile
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime
 import pytest
 import torch
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 from torch import nn
 
 from mobilekit.capture import Captured, capture, example_inputs
@@ -55,3 +63,53 @@ def case(request: pytest.FixtureRequest) -> Case:
     if request.param == "net":
         return _case(Net(), ["picture:batch=1..16,1,8,8"])
     return _case(TwoInputs(), ["picture:batch=1..8,3,16,16", "facts:batch,4"])
+
+
+class Graphs:
+    """Small ONNX graphs: read from ONNX's own text form, rewritten, run, and looked at as ONNX Runtime fuses them."""
+
+    @staticmethod
+    def parse(text: str) -> ir.Model:
+        """`text` is a graph of opset 18: name (inputs) => (outputs) <initializers> { nodes }; what is unused goes."""
+        proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 18]> {text}')
+        model = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto))
+        RemoveUnusedNodesPass()(model)
+        return model
+
+    @staticmethod
+    def bytes_of(model: ir.Model) -> bytes:
+        return ir.serde.serialize_model(model).SerializeToString()
+
+    @staticmethod
+    def run(model: ir.Model, *inputs: np.ndarray, fused: bool = True) -> list[np.ndarray]:
+        """The outputs; not `fused`: node by node as the file has them."""
+        proto = ir.serde.serialize_model(model)
+        onnx.checker.check_model(proto, full_check=True)
+        session = onnxruntime.InferenceSession(
+            proto.SerializeToString(), _options(fused), providers=["CPUExecutionProvider"]
+        )
+        names = [one.name for one in session.get_inputs()]
+        return [np.asarray(one) for one in session.run(None, dict(zip(names, inputs, strict=True)))]
+
+    @staticmethod
+    def kernels(model: ir.Model | Path) -> Counter[str]:
+        """How often ONNX Runtime runs which kernel."""
+        given = str(model) if isinstance(model, Path) else Graphs.bytes_of(model)
+        with tempfile.TemporaryDirectory() as folder:
+            options = _options(fused=True)
+            options.optimized_model_filepath = f"{folder}/optimized.onnx"
+            onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
+            return Counter(node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node)
+
+
+def _options(fused: bool) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if fused else levels.ORT_DISABLE_ALL
+    options.log_severity_level, options.intra_op_num_threads = 3, 1
+    return options
+
+
+@pytest.fixture(scope="session")
+def graphs() -> type[Graphs]:
+    return Graphs

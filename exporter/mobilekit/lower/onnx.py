@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 from mobilekit.errors import LowerError, QuantizeError
 from mobilekit.files import storage_errors
 from mobilekit.lower.onnx_compressed import COMPRESSED
+from mobilekit.lower.onnx_folds import drop_repeated_roundings, fold_clips
+from mobilekit.lower.onnx_kernels import integer_biases, pool_means
+from mobilekit.lower.onnx_moves import concat_before_rounding, move_integers
 from mobilekit.lower.onnx_quantized import unsigned_activations
 from mobilekit.lower.recurrent import unrolled
 from mobilekit.lower.rewrite import without_traces
@@ -61,6 +64,16 @@ SCHEMES = realizations(
         minimum_runtime="1.17",
     ),
 )
+REWRITES = (
+    unsigned_activations,
+    fold_clips,
+    move_integers,
+    concat_before_rounding,
+    drop_repeated_roundings,
+    pool_means,
+    integer_biases,
+)
+"""What makes ONNX Runtime compute a quantized graph in integers. In this order; a float graph stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +121,7 @@ class Onnx:
                 )
                 if exported is None:
                     raise LowerError("onnx: the exporter returned nothing")
-                unsigned_activations(exported.model)
+                _rewrite(exported.model)
                 _name_ends(exported.model, inputs, outputs)
                 model = exported.model_proto
             model.ir_version = IR_VERSION
@@ -123,6 +136,14 @@ class Onnx:
         with storage_errors(path):
             path.write_bytes(model.SerializeToString())
         return Lowered(path, tuple(inputs), tuple(outputs), operators=_operators(model))
+
+
+def _rewrite(model: Any) -> None:
+    from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+    for rewrite in REWRITES:
+        rewrite(model)
+    RemoveUnusedNodesPass()(model)
 
 
 def _name_ends(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:

@@ -79,8 +79,8 @@ def _missed(one: Quantization, artifacts: Sequence[Artifact]) -> Iterator[str]:
     budget = f"the accuracy budget of {one.options.max_drop:g} points"
     if one.drop_points > one.options.max_drop:
         yield (
-            f"{one.scheme}: {budget} was not met on the calibration samples, whatever stays float: "
-            f"{one.drop_points:.2f} points are lost with {len(one.floating)} layer(s) in float, the best that was found."
+            f"{one.scheme}: {budget} was not met on the calibration samples, whatever stays float; the best that was "
+            f"found loses {one.drop_points:.2f} points, with {len(one.floating)} layer(s) in float."
         )
         return
     for artifact in artifacts:
@@ -90,6 +90,6 @@ def _missed(one: Quantization, artifacts: Sequence[Artifact]) -> Iterator[str]:
         lost = 100 * (metrics.top1_eager - metrics.top1)
         if lost > one.options.max_drop:
             yield (
-                f"{artifact.target} {one.scheme}: {lost:.2f} points are lost on {metrics.samples} test samples, more than "
-                f"{budget}, which was met on the calibration samples; more of those (--calibration-samples) tell better."
+                f"{artifact.target} {one.scheme}: {lost:.2f} points are lost on {metrics.samples} test samples; {budget} "
+                "was met on the calibration samples, and more of those (--calibration-samples) tell better."
             )
