@@ -90,6 +90,6 @@ def _missed(one: Quantization, artifacts: Sequence[Artifact]) -> Iterator[str]:
         lost = 100 * (metrics.top1_eager - metrics.top1)
         if lost > one.options.max_drop:
             yield (
-                f"{artifact.target} {one.scheme}: {lost:.2f} points are lost on {metrics.samples} test samples; {budget} "
-                "was met on the calibration samples, and more of those (--calibration-samples) tell better."
+                f"{artifact.target} {one.scheme}: {lost:.2f} points are lost on {metrics.samples} test samples; "
+                f"{budget} was met on the calibration samples, and more of those (--calibration-samples) tell better."
             )

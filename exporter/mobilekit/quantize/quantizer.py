@@ -1,10 +1,12 @@
-"""The quantizer: ExecuTorch's for XNNPACK, with three things that it leaves out and that cost accuracy or speed.
+"""The quantizer: ExecuTorch's for XNNPACK, with four things that it leaves out and that cost accuracy or speed.
 
 Pooled values get a scale of their own. ExecuTorch has them share their input's, as for any operator that only moves
 values; but the mean over a picture is far smaller than the largest value in it, so few of the 256 steps are left. The
 gates of squeeze-and-excitation (MobileNetV3, EfficientNet) hang on such means.
 SiLU (as x * sigmoid(x)) and hard-swish are int8 too; ExecuTorch leaves them in float, between a conversion from int8
 and one back. Other sigmoids stay float: they gate a few values per channel, or the state of a recurrent layer.
+A ReLU6 belongs to the convolution before it, as a ReLU does. ExecuTorch rounds before it too, on one scale for both:
+half of the 256 steps are then spent on negative values, which the ReLU6 cuts off.
 Layers that share their weights, such as a detector's head over maps of several sizes, are int8 in every place.
 ExecuTorch takes the first and leaves the others' weights in float beside int8 activations, which XNNPACK does not load.
 """
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 ACTIVATIONS = frozenset({"sigmoid", "hardswish"})
 """Operators of one tensor that become int8, which runtimes compute by a table of 256 values."""
 _POOLS = frozenset({"adaptive_avg_pool2d", "mean"})
+_CLAMPED = frozenset({"conv2d", "conv_transpose2d", "linear"})
 _KEY, _GATE = "quantization_annotation", "mobilekit_gate_of_silu"
 
 
@@ -72,10 +75,19 @@ def _annotate(node: fx.Node, scale: Any) -> None:
     name, marked = operator_name(node).removesuffix("_"), node.meta.get(_KEY)
     if name in _POOLS and marked is not None and marked.output_qspec is not None:
         marked.output_qspec = scale
+    elif name == "hardtanh" and marked is not None and _ends_with(node.args[0], node):
+        node.args[0].meta[_KEY].output_qspec = None
+        node.meta[_KEY] = QuantizationAnnotation(output_qspec=scale, _annotated=True)
     elif (name == "hardswish" or _GATE in node.meta) and marked is None and _is_float(node):
         node.meta[_KEY] = QuantizationAnnotation(
             input_qspec_map={node.args[0]: scale}, output_qspec=scale, _annotated=True
         )
+
+
+def _ends_with(layer: Any, clamp: fx.Node) -> bool:
+    """Whether `clamp` is all that reads a convolution or linear layer that becomes int8."""
+    marked = layer.meta.get(_KEY) if operator_name(layer) in _CLAMPED else None
+    return marked is not None and bool(marked.input_qspec_map) and list(layer.users) == [clamp]
 
 
 def _is_float(node: fx.Node) -> bool:
