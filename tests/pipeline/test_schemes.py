@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -62,24 +64,26 @@ def trained(digits: Arrays) -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def bundles(trained: nn.Module, digits: Arrays, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
-    """One for each target, with all the schemes that it takes."""
+def bundle_of(trained: nn.Module, digits: Arrays, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Bundle]:
+    """A target's bundle with all the schemes that it takes, made when it is first asked for."""
     folder = tmp_path_factory.mktemp("schemes")
     parts = [TensorArrays("digits", name, (x,), y) for name, (x, y) in digits.items()]
     data = TwoSplits("digits", None, "tensor", *parts)
-    return {
-        name: mobilekit.export(
+
+    @cache
+    def get(target: str) -> Bundle:
+        return mobilekit.export(
             trained,
             torch.zeros(1, 1, 8, 8),
-            targets=name,
-            quantize=list(target.schemes),
+            targets=target,
+            quantize=list(TARGETS[target].schemes),
             dynamic_batch=8,
             data=data,
             bench=False,
-            output=folder / name,
+            output=folder / target,
         )
-        for name, target in TARGETS.items()
-    }
+
+    return get
 
 
 def _artifact(bundle: Bundle, scheme: str) -> Any:
@@ -89,9 +93,9 @@ def _artifact(bundle: Bundle, scheme: str) -> Any:
 
 @pytest.mark.parametrize(("target", "scheme"), PAIRS)
 def test_it_is_executed_and_as_accurate_as_its_thresholds_say(
-    target: str, scheme: str, bundles: dict[str, Bundle]
+    target: str, scheme: str, bundle_of: Callable[[str], Bundle]
 ) -> None:
-    artifact = _artifact(bundles[target], scheme)
+    artifact = _artifact(bundle_of(target), scheme)
     verification = artifact.verification
     assert artifact.minimum_runtime == TARGETS[target].minimum_runtime(scheme)
     if target == "coreml":
@@ -106,8 +110,8 @@ def test_it_is_executed_and_as_accurate_as_its_thresholds_say(
 
 
 @pytest.mark.parametrize(("target", "scheme"), [pair for pair in PAIRS if pair[1] != "fp32"])
-def test_it_is_smaller_than_float(target: str, scheme: str, bundles: dict[str, Bundle]) -> None:
-    share = _artifact(bundles[target], scheme).bytes / _artifact(bundles[target], "fp32").bytes
+def test_it_is_smaller_than_float(target: str, scheme: str, bundle_of: Callable[[str], Bundle]) -> None:
+    share = _artifact(bundle_of(target), scheme).bytes / _artifact(bundle_of(target), "fp32").bytes
     assert share < LARGEST.get(scheme, 0.4)
 
 
@@ -123,10 +127,10 @@ LEAST_DB = {
 
 
 @pytest.mark.parametrize("scheme", [name for target, name in PAIRS if target == "coreml" and name != "fp32"])
-def test_core_ml_weights_are_near_the_float_ones(scheme: str, bundles: dict[str, Bundle]) -> None:
+def test_core_ml_weights_are_near_the_float_ones(scheme: str, bundle_of: Callable[[str], Bundle]) -> None:
     """What stands for execution where Core ML does not run; the interface is the same in every scheme."""
-    weights, description = _package(bundles["coreml"], scheme)
-    plain, same = _package(bundles["coreml"], "fp32")
+    weights, description = _package(bundle_of("coreml"), scheme)
+    plain, same = _package(bundle_of("coreml"), "fp32")
     assert description == same
     assert len(weights) == len(plain) == 4
     noise = signal = 0.0

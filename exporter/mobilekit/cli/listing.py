@@ -129,10 +129,9 @@ def _show_schemes(*, as_json: bool) -> None:
     """For people without the summary, and with what it is worth in the last column, which wraps."""
     rows = _schemes()
     if not as_json:
-        rows = [
-            {**{key: row[key] for key in ("scheme", "target", "runtime")}, "how": f"{row['how']}. Pays: {row['pays']}."}
-            for row in rows
-        ]
+        shown = ("scheme", "target", "runtime")
+        both = [{"how, and when it pays": f"{row['how']}. Pays: {row['pays']}."} for row in rows]
+        rows = [{**{key: row[key] for key in shown}, **last} for row, last in zip(rows, both, strict=True)]
     _show(rows, as_json=as_json)
 
 

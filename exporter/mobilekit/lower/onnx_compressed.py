@@ -54,7 +54,7 @@ def int8_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     from onnx import helper, numpy_helper
 
     axes = {node.input[1]: _output_axis(node) for node in model.graph.node if node.op_type in _LAYERS}
-    found = [weight for weight in _large(model) if weight.name in axes]
+    found = [weight for weight in _large(model) if weight.name in axes and len(weight.dims) > 1]
     if not found:
         raise QuantizeError(
             "int8-weight-only: this model has no convolution or linear layer whose weights are worth compressing",
