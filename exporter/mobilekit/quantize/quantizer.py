@@ -69,19 +69,19 @@ def quantizer(options: QuantizeSpec, floating: frozenset[str] = frozenset()) -> 
 
 
 def _annotate(node: fx.Node, scale: Any) -> None:
-    """Give a pool's output a `scale` of its own, and an activation one for its input and one for its output."""
+    """Give a pool's output a `scale` of its own, a ReLU6 its layer's, and an activation one for its input and one for
+    its output."""
     from torchao.quantization.pt2e.quantizer import QuantizationAnnotation
 
     name, marked = operator_name(node).removesuffix("_"), node.meta.get(_KEY)
+    before: Any = node.args[0] if node.args else None
     if name in _POOLS and marked is not None and marked.output_qspec is not None:
         marked.output_qspec = scale
-    elif name == "hardtanh" and marked is not None and _ends_with(node.args[0], node):
-        node.args[0].meta[_KEY].output_qspec = None
+    elif name == "hardtanh" and marked is not None and _ends_with(before, node):
+        before.meta[_KEY].output_qspec = None
         node.meta[_KEY] = QuantizationAnnotation(output_qspec=scale, _annotated=True)
     elif (name == "hardswish" or _GATE in node.meta) and marked is None and _is_float(node):
-        node.meta[_KEY] = QuantizationAnnotation(
-            input_qspec_map={node.args[0]: scale}, output_qspec=scale, _annotated=True
-        )
+        node.meta[_KEY] = QuantizationAnnotation(input_qspec_map={before: scale}, output_qspec=scale, _annotated=True)
 
 
 def _ends_with(layer: Any, clamp: fx.Node) -> bool:
