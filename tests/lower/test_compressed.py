@@ -71,6 +71,31 @@ def test_onnx_of_every_kind_of_layer(tmp_path: Path, scheme: str, share: float, 
     assert again.path.read_bytes() == lowered.path.read_bytes()
 
 
+class Twice(nn.Module):
+    """A square layer used twice: turned over once too often, it would fit all the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 64)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(torch.relu(self.layer(x)))
+
+
+@pytest.mark.parametrize(("scheme", "least_db"), [("int8-dynamic", 30), ("int4-weight-only", 10)])
+def test_layers_that_share_their_weights(tmp_path: Path, scheme: str, least_db: float) -> None:
+    import onnxruntime
+
+    torch.manual_seed(0)
+    lowered, taken = _lower(Twice(), "x:1,64", "onnx", scheme, tmp_path)
+    x = np.random.default_rng(0).normal(size=(1, 64)).astype(np.float32)
+    given = onnxruntime.InferenceSession(lowered.path).run(None, {"x": x})[0]
+    with torch.no_grad():
+        wanted = taken.program.module()(torch.from_numpy(x)).numpy()
+    assert (sqnr_db([(wanted,)], [(given,)]) or 0) > least_db
+    assert lowered.path.stat().st_size < 9_000, "one weight, not two"
+
+
 def test_scales_are_of_the_axis_and_zeros_stay_zeros() -> None:
     values = np.array([[1.0, -127.0], [0.0, 0.0], [2.0, 0.5]], np.float32)
     integers, scales = _symmetric(values, 0)

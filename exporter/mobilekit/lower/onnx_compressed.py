@@ -76,7 +76,8 @@ def int8_dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
 
     if not any(True for _ in _linear(model)):
         raise no_linear(scheme("int8-dynamic"))
-    model.graph.ClearField("value_info")  # the quantizer transposes weights, and stumbles over their shapes here
+    model.graph.ClearField("value_info")
+    _split_gemms(model)
     with quiet(), tempfile.TemporaryDirectory(prefix="mobilekit-") as folder:
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -92,11 +93,10 @@ def int4_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     if not fitting:
         raise no_linear(scheme("int4-weight-only"))
     model.graph.ClearField("value_info")
+    _split_gemms(model)
     with quiet():
         from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
-        from onnxruntime.quantization.onnx_model import ONNXModel
 
-        _split_gemms(ONNXModel(model), fitting)
         others = [node.name for node in model.graph.node if node.name not in fitting]
         config = DefaultWeightOnlyQuantConfig(block_size=group, is_symmetric=True, accuracy_level=_INT8_KERNEL, bits=4)
         quantizer = MatMulNBitsQuantizer(model, nodes_to_exclude=others, algo_config=config)
@@ -165,11 +165,44 @@ def _replace(
     graph.node.insert(0, node)
 
 
-def _split_gemms(model: Any, names: set[str]) -> None:
-    """Each Gemm as MatMul and Add, under the names that ONNX Runtime's tool gives them."""
-    model.replace_gemm_with_matmul()
-    model.topological_sort()
-    names |= {f"{name}_MatMul" for name in names}
+def _split_gemms(model: onnx.ModelProto) -> None:
+    """Each Gemm as MatMul and Add, which is what the quantizers take.
+
+    They would do it themselves, but turn a weight over once for each layer that uses it, and so back again.
+    """
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    weights, nodes, turned = {one.name: one for one in graph.initializer}, [], set()
+    for node in graph.node:
+        if not _is_plain_gemm(node) or node.input[1] not in weights:
+            nodes.append(node)
+            continue
+        weight = node.input[1]
+        if _is_transposed(node):
+            weight = f"{weight}_transposed"
+            if weight not in turned:
+                values = np.ascontiguousarray(numpy_helper.to_array(weights[node.input[1]]).T)
+                graph.initializer.append(numpy_helper.from_array(values, weight))
+                turned.add(weight)
+        bias = node.input[2] if len(node.input) > 2 else ""
+        product = f"{node.output[0]}_product" if bias else node.output[0]
+        nodes.append(helper.make_node("MatMul", [node.input[0], weight], [product], name=node.name))
+        if bias:
+            nodes.append(helper.make_node("Add", [product, bias], list(node.output), name=f"{node.name}_bias"))
+    graph.ClearField("node")
+    graph.node.extend(nodes)
+    used = {name for node in nodes for name in node.input} | {one.name for one in graph.output}
+    for one in [one for one in graph.initializer if one.name not in used]:
+        graph.initializer.remove(one)
+
+
+def _is_plain_gemm(node: onnx.NodeProto) -> bool:
+    """Whether it is x @ B + C, with B turned over or not."""
+    settings = {one.name: one for one in node.attribute}
+    scaled = any(settings[name].f != 1 for name in ("alpha", "beta") if name in settings)
+    turned = "transA" in settings and settings["transA"].i != 0
+    return node.op_type == "Gemm" and not scaled and not turned
 
 
 def _without_notes(model: onnx.ModelProto) -> onnx.ModelProto:
