@@ -64,7 +64,7 @@ def test_a_pool_with_a_scale_of_its_own_loses_less(
 ) -> None:
     captured, data = captured_of(seasoned(Gated())), samples((1, 3, 10, 10))
     ours = ratio(captured, quantize(captured, data).program, data)
-    monkeypatch.setattr(pt2e, "quantizer", lambda _options: stock())
+    monkeypatch.setattr(pt2e, "quantizer", lambda _options, _floating: stock())
     theirs = ratio(captured, quantize(captured, data).program, data)
     assert ours > theirs + 1
 

@@ -9,7 +9,7 @@ from mobilekit.quantize.schemes import nearest
 
 def test_each_scheme_is_called_what_it_is_listed_as() -> None:
     assert {name: scheme(name).name for name in SCHEMES} == {name: name for name in SCHEMES}
-    assert [name for name in SCHEMES if scheme(name).calibrated] == ["int8"]
+    assert [name for name in SCHEMES if scheme(name).calibrated] == ["int8", "int8-qat", "mixed"]
     assert [name for name in SCHEMES if not scheme(name).quantized] == ["fp32", "fp16"]
     assert all(one.summary for one in SCHEMES.values())
 

@@ -14,7 +14,7 @@ from mobilekit.capture import Captured
 from mobilekit.errors import QuantizeError
 from mobilekit.model.ranges import Ranges
 from mobilekit.progress import SILENT, Progress, Task
-from mobilekit.quantize.observers import Mode, observers_of, set_mode
+from mobilekit.quantize.observers import Mode, observers_of
 from mobilekit.quantize.simulate import Batches, grouped, joined, simulated, try_rules, use_rule
 from mobilekit.quiet import quiet
 from mobilekit.spec import QuantizeSpec, TensorSpec
@@ -61,10 +61,12 @@ def calibrate(
     return best.rule, tried
 
 
-def use_ranges(prepared: fx.GraphModule, ranges: Ranges) -> tuple[Rule, tuple[RangeRule, ...]]:
+def use_ranges(
+    prepared: fx.GraphModule, captured: Captured, sample: Sequence[torch.Tensor], ranges: Ranges
+) -> tuple[Rule, tuple[RangeRule, ...]]:
     """Give the observers of `prepared` the ranges of a training; returns what `calibrate` does.
 
-    Raises QuantizeError when they are another network's."""
+    Weights get their scales from a run of `sample`. Raises QuantizeError when the ranges are another network's."""
     observers = {name: one for name, one in observers_of(prepared) if not one.is_weight}
     if set(observers) != set(ranges.activations):
         raise QuantizeError(
@@ -72,11 +74,12 @@ def use_ranges(prepared: fx.GraphModule, ranges: Ranges) -> tuple[Rule, tuple[Ra
             f"{len(ranges.activations)} of other names",
             hint="the model's code has changed since; train again with --qat",
         )
+    with simulated(prepared, Mode.observe):
+        _check_still_the_same(captured.program, sample, _run(prepared, sample, "sample 0"))
     for name, one in ranges.activations.items():
         statistics = observers[name].statistics
-        statistics.low, statistics.high, statistics.seen = one.low, one.high, 1
+        statistics.low, statistics.high = one.low, one.high
         observers[name].rule = "min-max"
-    set_mode(prepared, Mode.off)
     return ranges.rule, ()
 
 

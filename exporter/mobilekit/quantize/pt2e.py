@@ -70,7 +70,7 @@ def quantize(
     check_samples(samples, captured.inputs)
     with seeded(0):  # the quantizer draws random tensors to trace its patterns with
         prepared = prepared_graph(captured.program, options)
-        measured = use_ranges(prepared, ranges) if ranges else None
+        measured = use_ranges(prepared, captured, samples[0], ranges) if ranges else None
         rule, tried = measured or calibrate(prepared, captured, samples, options, progress=progress)
         few = stacked(samples[:LAYER_SAMPLES], captured.inputs)
         costs, chosen = Costs({}, {}), None
