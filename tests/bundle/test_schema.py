@@ -67,7 +67,7 @@ def test_the_schema_says_that_every_field_is_always_written() -> None:
 def test_the_pages_explain_every_field() -> None:
     pages = [
         (ROOT / "docs" / name).read_text(encoding="utf-8")
-        for name in ("bundle.md", "preprocessing.md", "audio-preprocessing.md", "streaming.md")
+        for name in ("bundle.md", "recipes.md", "preprocessing.md", "audio-preprocessing.md", "streaming.md")
     ]
     named = {name for page in pages for name in re.findall(r"`(?:\w+\.)?(\w+)`", page)}
     assert sorted(all_fields() - named) == []
