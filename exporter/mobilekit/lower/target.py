@@ -44,7 +44,7 @@ OTHER_INT8 = (
     Realization(
         "int8-qat",
         "as int8, with weights that were trained while they were rounded so",
-        "where int8 after training loses accuracy, and there is time to train (`mobilekit train --qat`)",
+        "where int8 after training loses accuracy, and there is time to train (`mobilekit train MODEL --qat RUN`)",
         prepared=True,
     ),
     Realization(
