@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from mobilekit.capture import Captured, capture
 from mobilekit.errors import QuantizeError
+from mobilekit.model import resolve
 from mobilekit.model.ranges import load_ranges, write_ranges
 from mobilekit.quantize import quantize
 from mobilekit.quantize.qat import trainable
@@ -153,3 +154,12 @@ def test_ranges_of_another_network_are_refused(captured: Captured, seasoned: Mak
     other = capture(seasoned(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten(), nn.Linear(256, 5))), parse_inputs(INPUTS))
     with pytest.raises(QuantizeError, match="the training's ranges are for"):
         quantize(other, given, ranges=ranges)
+
+
+def test_observers_that_two_tensors_share_are_loaded_too(samples: Make) -> None:
+    source = resolve("resnet20")
+    captured = capture(source.build(), source.recipe.inputs)
+    module, _ = trainable(captured, samples((1, 3, 32, 32), count=2), QuantizeSpec(observer="min-max"))
+    observers = [name for name, _ in module.named_modules(remove_duplicate=False) if name.startswith("activation_")]
+    assert len(observers) > len({name for name, _ in module.named_modules()} & set(observers)), "one has two names"
+    module.load_state_dict(module.state_dict())

@@ -147,7 +147,7 @@ def _keep_names(module: fx.GraphModule, folds: Sequence[_Fold], original: Mappin
         for mine, theirs in moved.items():
             if prefix + theirs in state:
                 state[prefix + mine] = state.pop(prefix + theirs)
-        for name, tensor in loaded.named_buffers():
+        for name, tensor in loaded.named_buffers(remove_duplicate=False):  # some share an observer
             state.setdefault(prefix + name, tensor)
 
     module.register_state_dict_post_hook(to_original)  # type: ignore[no-untyped-call]
