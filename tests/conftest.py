@@ -1,11 +1,14 @@
-"""Runners that have to be compiled first: made ready once, or a reason to skip. No example of hypothesis is timed."""
+"""Runners that have to be compiled first: made ready once, or a reason to skip. Hypothesis' settings."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import settings
 
-settings.register_profile("any machine", deadline=None)  # a busy one is slow, not wrong
+# A busy machine is slow, not wrong. The same examples every time: what fails a test is a change, not the day;
+# `pytest --hypothesis-profile search` looks for new ones.
+settings.register_profile("any machine", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=5000)
 settings.load_profile("any machine")
 
 

@@ -76,7 +76,8 @@ class Statistics:
 
         if self._counts is None:
             self._width = 2 * (self.high - self.low) / BINS
-            self._first, self._counts = 0, torch.zeros(1, dtype=torch.float64)
+            before = self.seen - flat.numel()  # all of them zeros
+            self._first, self._counts = 0, torch.tensor([before], dtype=torch.float64)
         while (self.high - self.low) / self._width > BINS - 2:
             self._double()
         bins = (flat.double() / self._width).floor().long()
