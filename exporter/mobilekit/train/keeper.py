@@ -18,7 +18,7 @@ from mobilekit.progress import Progress
 from mobilekit.train import board
 from mobilekit.train.checkpoint import BEST, LAST, remove_states, save_state, save_weights
 from mobilekit.train.loop import Loop
-from mobilekit.train.metrics import EpochMetrics, append_metrics, rank, start_metrics
+from mobilekit.train.metrics import EpochMetrics, append_metrics, best, start_metrics
 from mobilekit.train.tally import Score
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class Folder:
             raise
 
     def keep(self, loop: Loop, history: History) -> None:
-        best = max(history, key=rank) is history[-1]
-        save_weights(self.folder, loop.best_module, *((BEST, LAST) if best else (LAST,)))
+        names = (BEST, LAST) if self._best(history) is history[-1] else (LAST,)
+        save_weights(self.folder, loop.best_module, *names)
         save_state(self.folder, loop.state(history))
         append_metrics(self.folder, history[-1])
         self._board.show(history[-1])
@@ -88,9 +88,13 @@ class Folder:
             "seconds": sum(metrics.seconds for metrics in history) if history else None,
         }
         if history:
-            best = max(history, key=rank)
-            changes |= {"best_epoch": best.epoch, "val_top1": best.val_top1, "weights_sha256": self._hash()}
+            kept = self._best(history)
+            changes |= {"best_epoch": kept.epoch, "val_top1": kept.val_top1, "weights_sha256": self._hash()}
         return changes
+
+    def _best(self, history: History) -> EpochMetrics:
+        assert self.card.val_samples is not None
+        return best(history, self.card.val_samples)
 
     def _interrupted(self, error: BaseException) -> None:
         """Put the folder in order after `error`. A failure to do so does not hide `error`.

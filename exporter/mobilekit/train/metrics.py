@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -28,9 +30,21 @@ class EpochMetrics(Spec):
     seconds: float
 
 
-def rank(metrics: EpochMetrics) -> tuple[float, float]:
-    """What makes an epoch better than another: validation top-1, of equals the lower loss."""
-    return metrics.val_top1, -metrics.val_loss
+def highest(history: Sequence[EpochMetrics]) -> EpochMetrics:
+    """The epoch with the highest validation top-1, of equals the one with the lower loss."""
+    return max(history, key=lambda one: (one.val_top1, -one.val_loss))
+
+
+def best(history: Sequence[EpochMetrics], samples: int) -> EpochMetrics:
+    """The last epoch whose validation top-1, on `samples`, lies within one standard error of the highest.
+
+    The highest of many epochs that differ by less than their measurement error is the luckiest, not the best; of those
+    that cannot be told apart, the last had the lowest learning rate and the longest average. Source: the one standard
+    error rule of Breiman et al. 1984, Classification and Regression Trees, section 3.4.3.
+    """
+    top = highest(history).val_top1
+    least = top - math.sqrt(top * (1 - top) / samples)
+    return next(one for one in reversed(history) if one.val_top1 >= least)
 
 
 def start_metrics(folder: Path, history: tuple[EpochMetrics, ...] = ()) -> None:

@@ -24,7 +24,7 @@ from mobilekit.train.device import resolve_device, suitable_threads
 from mobilekit.train.distributed import World, joined, launched
 from mobilekit.train.keeper import Folder, History, Keeper, Spectator
 from mobilekit.train.loop import Loop, make_loop
-from mobilekit.train.metrics import EpochMetrics, rank
+from mobilekit.train.metrics import EpochMetrics, highest
 from mobilekit.train.tally import Score
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def train(
     """Train `module` and leave a run in `run_dir`; the module ends on the CPU, in eval mode, with the best weights.
 
     `card` says what the caller knows (model, data, environment, created); what is measured is filled in. The best
-    epoch is that with the highest validation top-1, of equals the one with the lower loss. The test part is used once,
+    epoch is the last whose validation top-1 lies within one standard error of the highest. The test part is used once,
     at the end, with the best weights. The caller's random state is left as it was. On the CPU the same seed gives
     the same bits. With `resume` the run's newest whole checkpoint is gone on from, if there is one. Under torchrun
     every process calls this; the leader writes, and all see the same folder.
@@ -103,10 +103,10 @@ def _all_epochs(loop: Loop, data: TrainingData, keeper: Keeper, history: History
 
 
 def _waited_enough(history: History, spec: TrainSpec) -> bool:
-    """Whether the best epoch lies `patience` epochs back."""
+    """Whether the highest top-1 lies `patience` epochs back."""
     if spec.patience is None or not history:
         return False
-    return len(history) - max(history, key=rank).epoch >= spec.patience
+    return len(history) - highest(history).epoch >= spec.patience
 
 
 def _metrics(loop: Loop, epoch: int, trained: Score, validated: Score, seconds: float) -> EpochMetrics:
