@@ -24,9 +24,8 @@ slow = pytest.mark.slow
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """digits_cnn, from its own weights, two epochs on for int8."""
     folder = tmp_path_factory.mktemp("qat") / "run"
-    start = start_of("digits_cnn")
-    source = resolve("digits_cnn", weights=str(start.weights))
-    train_source(source, folder, spec=for_int8(source.recipe.train), device="cpu", qat=start.name)
+    source = resolve("digits_cnn", weights=str(start_of("digits_cnn")))
+    train_source(source, folder, spec=for_int8(source.recipe.train), device="cpu", qat="digits_cnn")
     return folder
 
 

@@ -139,7 +139,7 @@ def command(
         if qat is not None and weights is not None:
             raise UsageError("--qat and --weights both name the weights to start from", hint="give one of them")
         start = start_of(qat) if qat is not None else None
-        source = resolve(model, inputs=specs, weights=str(start.weights) if start else weights)
+        source = resolve(model, inputs=specs, weights=str(start) if start else weights)
         base = for_int8(source.recipe.train) if start else source.recipe.train
         flat = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
         changes = {key: value for key, value in flat.items() if value is not None}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilekit.errors import LowerError, QuantizeError
 from mobilekit.files import storage_errors
-from mobilekit.lower.coreml_compressed import COMPRESSED, compressed
+from mobilekit.lower.coreml_compressed import COMPRESSED, compressed, operators_of
 from mobilekit.lower.recurrent import unrolled
 from mobilekit.lower.target import OTHER_INT8, Lowered, Realization, realizations, refused
 from mobilekit.quiet import quiet
@@ -112,7 +112,7 @@ class CoreML:
             raise refused("coreml", error) from error
         with storage_errors(path), quiet():
             package.save(str(path))
-        return Lowered(path, tuple(inputs), tuple(outputs), operators=_operators(package))
+        return Lowered(path, tuple(inputs), tuple(outputs), operators=operators_of(package))
 
 
 def _prepared(program: ExportedProgram) -> ExportedProgram:
@@ -161,11 +161,3 @@ def _rename_inputs(ct: Any, package: Any, inputs: Sequence[TensorSpec]) -> None:
         if feature.name != declared.name:
             ct.utils.rename_feature(spec, feature.name, declared.name, rename_inputs=True, rename_outputs=False)
     package._spec = spec
-
-
-def _operators(package: Any) -> tuple[str, ...]:
-    names: set[str] = set()
-    for function in package.get_spec().mlProgram.functions.values():
-        for block in function.block_specializations.values():
-            names |= {operation.type for operation in block.operations}
-    return tuple(sorted(names - {"const"}))

@@ -28,7 +28,7 @@ def compressed(package: Any, name: str) -> Any:
     with quiet():
         for one in _STEPS[name]:
             package = one(package)
-    if not any(operator in _RESTORING for operator in _types(package)):
+    if not any(operator in _RESTORING for operator in operators_of(package)):
         raise QuantizeError(
             f"{name}: this model has no weight of {WEIGHT_THRESHOLD} values or more, so nothing would be smaller",
             hint="export it as fp16",
@@ -36,10 +36,11 @@ def compressed(package: Any, name: str) -> Any:
     return package
 
 
-def _types(package: Any) -> set[str]:
+def operators_of(package: Any) -> tuple[str, ...]:
+    """The types of its operations, but for constants."""
     functions = package.get_spec().mlProgram.functions.values()
     blocks = [block for function in functions for block in function.block_specializations.values()]
-    return {operation.type for block in blocks for operation in block.operations}
+    return tuple(sorted({operation.type for block in blocks for operation in block.operations} - {"const"}))
 
 
 def _integers(package: Any, **settings: Any) -> Any:

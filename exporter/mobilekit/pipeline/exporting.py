@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,7 +24,7 @@ from mobilekit.pipeline.benching import bench_all
 from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES, NO_DATA, Evidence, find, gather
 from mobilekit.pipeline.golden import write_golden
 from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, threads_for, verify_all
-from mobilekit.pipeline.quantizing import default_schemes, missed_budgets, record_of, settings_for
+from mobilekit.pipeline.quantizing import Settings, default_schemes, missed_budgets, record_of, settings_for
 from mobilekit.pipeline.start import load_torch
 from mobilekit.pipeline.storage import storing
 from mobilekit.pipeline.streaming import (
@@ -82,13 +82,16 @@ def export_source(
     pairs = check_schemes(
         options.targets or recipe.export.targets, options.schemes or default_schemes(source, options.quantize)
     )
-    for _, name in pairs:
-        settings_for(name, source, options.quantize)  # what cannot be made is told before anything takes long
+    settings = {
+        name: settings_for(name, source, options.quantize)  # what cannot be made is told before anything takes long
+        for name in dict.fromkeys(name for _, name in pairs)
+        if scheme(name).calibrated
+    }
     for target, _ in pairs:
         if (missing := target.missing()) is not None:
             raise MissingDependency(f"{target.name}: {missing}")
     with staged_folder(output, force=options.force) as folder:
-        _Export(source, folder, options, pairs, stream, progress).run(dataset, example)
+        _Export(source, folder, options, pairs, settings, stream, progress).run(dataset, example)
     return Bundle.load(output, check=False)
 
 
@@ -101,11 +104,12 @@ class _Export:
         folder: Path,
         options: ExportOptions,
         pairs: Sequence[tuple[Target, str]],
+        settings: Mapping[str, Settings],
         stream: StreamSpec | None,
         progress: Progress,
     ) -> None:
         self.source, self.folder, self.options, self.pairs, self.progress = source, folder, options, pairs, progress
-        self.stream = stream
+        self.settings, self.stream = settings, stream
         self.outputs: Outputs = {}
         self.quantization: tuple[Quantization, ...] = ()
 
@@ -174,7 +178,7 @@ class _Export:
             else (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
         )
         labels = None if self.feed or samples.labels is None else samples.labels.tolist()
-        settings = settings_for(name, self.source, self.options.quantize)
+        settings = self.settings[name]
         quantized = quantize(
             for_quantizing(captured),
             batches,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,15 +29,7 @@ EPOCHS, RATE = 0.1, 0.02
 LARGEST_BATCH = 65_536
 
 
-@dataclass(frozen=True)
-class Start:
-    """What a training for int8 begins with: `name` is how it was called, `weights` are its file."""
-
-    name: str
-    weights: Path
-
-
-def start_of(reference: str) -> Start:
+def start_of(reference: str) -> Path:
     """The weights of a run, or of any trained model. Raises what resolving raises, UsageError without weights."""
     source = resolve(reference)
     if source.weights is None:
@@ -46,7 +37,7 @@ def start_of(reference: str) -> Start:
             f"{reference} has no trained weights, and training for int8 starts from trained ones",
             hint="train it in float first: mobilekit train MODEL -o RUN, then mobilekit train MODEL --qat RUN",
         )
-    return Start(reference, source.weights)
+    return source.weights
 
 
 def for_int8(spec: TrainSpec) -> TrainSpec:

@@ -72,8 +72,7 @@ class Layer:
         for node, value in zip(nodes, (weight, bias), strict=True):
             if value is not None:
                 inner = node.args[0] if node.op == "call_module" else node
-                place, _, leaf = str(inner.target).rpartition(".")
-                setattr(self.module.get_submodule(place), leaf, torch.nn.Parameter(value.detach(), requires_grad=False))
+                assign(self.module, str(inner.target), torch.nn.Parameter(value.detach(), requires_grad=False))
 
     def call(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """The layer on `x` with another weight of the same shape."""
@@ -110,3 +109,26 @@ def give_biases(module: fx.GraphModule) -> None:
             bias = module.graph.get_attr(name)
         node.args = (*node.args[:2], bias, *node.args[3:])
     module.recompile()
+
+
+def assign(module: fx.GraphModule, name: str, value: torch.Tensor) -> None:
+    """Put `value` where the tensor called `name` is."""
+    place, _, leaf = name.rpartition(".")
+    setattr(module.get_submodule(place), leaf, value)
+
+
+def drop_unused(module: fx.GraphModule) -> None:
+    """Forget the tensors that neither the graph nor a module that it calls reads: artifacts would carry them."""
+    used = {str(node.target) for node in module.graph.nodes if node.op == "get_attr"}
+    called = tuple(f"{node.target}." for node in module.graph.nodes if node.op == "call_module")
+    held = (*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False))
+    for name in [name for name, _ in held if name not in used and not name.startswith(called)]:
+        place, _, leaf = name.rpartition(".")
+        delattr(module.get_submodule(place), leaf)
+
+
+def is_float(node: fx.Node) -> bool:
+    """Whether the node gives float32."""
+    import torch
+
+    return getattr(node.meta.get("val"), "dtype", None) == torch.float32

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilekit.capture import Captured, example_inputs, export_graph
 from mobilekit.errors import QuantizeError
+from mobilekit.quantize.graph import assign, is_float
 from mobilekit.quiet import quiet
 from mobilekit.usercode import summary
 
@@ -67,8 +68,7 @@ def _halve_constants(module: fx.GraphModule) -> None:
         if node.op == "get_attr":
             tensor = attrgetter(str(node.target))(module)
             if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float32:
-                place, _, leaf = str(node.target).rpartition(".")
-                setattr(module.get_submodule(place), leaf, tensor.half())
+                assign(module, str(node.target), tensor.half())
 
 
 def _cast_ends(module: fx.GraphModule) -> None:
@@ -78,7 +78,7 @@ def _cast_ends(module: fx.GraphModule) -> None:
         return module.graph.call_function(torch.ops.aten.to.dtype, (node, dtype))
 
     for node in [node for node in module.graph.nodes if node.op == "placeholder"]:
-        if _is_float(node):
+        if is_float(node):
             users = list(node.users)
             with module.graph.inserting_after(node):
                 inner = cast(node, torch.float16)
@@ -87,12 +87,6 @@ def _cast_ends(module: fx.GraphModule) -> None:
     (output,) = [node for node in module.graph.nodes if node.op == "output"]
     with module.graph.inserting_before(output):
         for node in list(output.all_input_nodes):
-            if _is_float(node):
+            if is_float(node):
                 output.replace_input_with(node, cast(node, torch.float32))
     module.recompile()
-
-
-def _is_float(node: fx.Node) -> bool:
-    import torch
-
-    return getattr(node.meta.get("val"), "dtype", None) == torch.float32

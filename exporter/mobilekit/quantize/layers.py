@@ -31,21 +31,22 @@ _QUANTIZE, _DEQUANTIZE = "quantize_per_tensor", "dequantize_per_tensor"
 
 
 @dataclass
-class _Sums:
-    """Over all samples, values and calls of one layer."""
+class Noise:
+    """Sums over all values that were added: of the float ones, and of how far the others are from them, squared."""
 
-    operator: str
     signal: float = 0.0
     noise: float = 0.0
     seen: bool = False
 
     def add(self, value: torch.Tensor, other: torch.Tensor) -> None:
+        """`value` in float, `other` as it came out."""
         self.seen = True
         value, other = value.double(), other.double()
         self.signal += float(value.square().sum())
         self.noise += float((value - other).square().sum())
 
     def sqnr_db(self) -> float | None:
+        """Signal to quantization noise in dB; None: all are equal."""
         if self.noise == 0:
             return None
         return 10 * math.log10(self.signal / self.noise) if self.signal else 0.0
@@ -57,7 +58,8 @@ class _Points:
 
     sources: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By dequantizing node: the node that was rounded, and the layer's key."""
-    layers: dict[str, _Sums] = field(default_factory=dict)
+    operators: dict[str, str] = field(default_factory=dict)
+    layers: dict[str, Noise] = field(default_factory=dict)
 
 
 def layer_noise(
@@ -86,7 +88,7 @@ def layer_noise(
     return tuple(
         LayerNoise(
             name=name,
-            operator=sums.operator,
+            operator=points.operators[name],
             sqnr_db=sums.sqnr_db(),
             alone_sqnr_db=finite((costs or {}).get(name)),
         )
@@ -131,10 +133,11 @@ def _points(quantized: fx.GraphModule) -> _Points:
         owner = _owner(source)
         operator = "input" if owner.op == "placeholder" else operator_name(owner) or owner.name
         key = _label(owner)
-        if key in points.layers and points.layers[key].operator != operator:
+        if key in points.layers and points.operators[key] != operator:
             key = f"{key} {operator}"
         points.sources[restored.name] = (source.name, key)
-        points.layers.setdefault(key, _Sums(operator))
+        points.operators[key] = operator
+        points.layers.setdefault(key, Noise())
     return points
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mobilekit.capture import Captured, example_inputs, export_graph
 from mobilekit.errors import QuantizeError
 from mobilekit.quantize.folding import operator_name
+from mobilekit.quantize.graph import drop_unused
 from mobilekit.quantize.schemes import Scheme
 from mobilekit.quiet import quiet
 from mobilekit.usercode import summary
@@ -83,7 +84,7 @@ def _as_modules(module: fx.GraphModule, group: int) -> list[nn.Module]:
         module.graph.erase_node(node)
     module.graph.eliminate_dead_code()
     module.recompile()
-    _forget(module)
+    drop_unused(module)
     return [module.get_submodule(name) for name in made.values()]
 
 
@@ -99,13 +100,3 @@ def _linear(weight: Any, bias: Any) -> nn.Linear:
 
 def _of(module: fx.GraphModule, node: Any) -> Any:
     return attrgetter(str(node.target))(module)
-
-
-def _forget(module: fx.GraphModule) -> None:
-    """Drop the weights that now belong to the new modules: the artifact would carry them."""
-    used = {str(node.target) for node in module.graph.nodes if node.op == "get_attr"}
-    held = [name for name, _ in module.named_parameters(remove_duplicate=False) if not name.startswith(_PREFIX)]
-    for name in held:
-        if name not in used:
-            place, _, leaf = name.rpartition(".")
-            delattr(module.get_submodule(place), leaf)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mobilekit.quantize.statistics import Statistics
 from mobilekit.quiet import quiet
@@ -31,29 +31,6 @@ class Mode(Enum):
     off = "nothing"
     simulate = "round them to int8 and back"
     train = "round them, a weight by a scale that follows it"
-
-
-class Observer(Protocol):
-    """An observer of activations or weights; `dtype`, `quant_min`, ... are read by the conversion."""
-
-    mode: Mode
-    is_weight: bool
-
-    def calculate_qparams(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scales float32 and zero points int64: (1,), or (channels,) of a weight."""
-
-
-class ActivationObserver(Observer, Protocol):
-    """Of one tensor. `rule` may be chosen again at any time."""
-
-    rule: Rule
-    statistics: Statistics
-
-
-class WeightObserver(Observer, Protocol):
-    """Of a weight; once `frozen`, other weights change its scales no more."""
-
-    frozen: bool
 
 
 def activation_spec(options: QuantizeSpec) -> Any:
@@ -103,8 +80,10 @@ def set_mode(prepared: fx.GraphModule, mode: Mode) -> None:
         observer.mode = mode
 
 
-def is_observer(module: object) -> bool:
-    return isinstance(module, _types())
+def observer_at(prepared: fx.GraphModule, node: fx.Node) -> Any | None:
+    """The observer that `node` calls; None for any other node."""
+    module = prepared.get_submodule(str(node.target)) if node.op == "call_module" else None
+    return module if isinstance(module, _types()) else None
 
 
 @cache

@@ -14,7 +14,6 @@ import copy
 import hashlib
 import math
 from collections.abc import Collection, Iterable, Sequence
-from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from mobilekit.model.seed import seeded
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize.calibrate import calibrate, check_samples, not_finite, use_ranges
 from mobilekit.quantize.folding import make_foldable, operator_name
+from mobilekit.quantize.graph import drop_unused
 from mobilekit.quantize.layers import LAYER_SAMPLES, layer_noise
 from mobilekit.quantize.mend import MOST_SAMPLES, mend
 from mobilekit.quantize.mixed import Plan, plan
@@ -78,7 +78,11 @@ def quantize(
             with progress.task("measuring what each layer costs"), quiet():
                 costs = sensitivity(prepared, few)
         if options.max_drop is not None:
-            prepare = partial(_calibrated, captured, samples, options.model_copy(update={"observer": rule}))
+            fixed = options.model_copy(update={"observer": rule})
+
+            def prepare(floating: Collection[str], whole: fx.GraphModule = prepared) -> fx.GraphModule:
+                return _calibrated(captured, samples, fixed, floating) if floating else whole
+
             every = stacked(samples, captured.inputs)
             chosen = plan(prepare, costs.spared, every, labels, options.max_drop, progress=progress)
             prepared = prepare(chosen.floating)
@@ -130,7 +134,7 @@ def _converted(prepared: fx.GraphModule) -> fx.GraphModule:
         with quiet(), torch.no_grad():
             converted: fx.GraphModule = convert_pt2e(prepared)
             _share_equal(converted)
-            _drop_unused(converted)
+            drop_unused(converted)
     except Exception as error:
         raise QuantizeError(f"the observed graph cannot be converted to int8: {summary(error)}") from error
     return converted
@@ -158,15 +162,6 @@ def _share_equal(converted: fx.GraphModule) -> None:
                 content = hashlib.sha256(tensor.detach().contiguous().numpy().tobytes()).digest()
                 node.target = kept.setdefault((tensor.shape, content), str(node.target))
     converted.recompile()
-
-
-def _drop_unused(converted: fx.GraphModule) -> None:
-    """Forget the weights that nothing uses, as the float ones that int8 replaced: artifacts would carry them."""
-    used = {str(node.target) for node in converted.graph.nodes if node.op == "get_attr"}
-    held = (*converted.named_parameters(remove_duplicate=False), *converted.named_buffers(remove_duplicate=False))
-    for name in [name for name, _ in held if name not in used]:
-        place, _, leaf = name.rpartition(".")
-        delattr(converted.get_submodule(place), leaf)
 
 
 def _report(

@@ -19,7 +19,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from mobilekit.capture import Captured
@@ -29,6 +28,7 @@ from mobilekit.model.seed import seeded
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize.calibrate import calibrate, check_samples
 from mobilekit.quantize.folding import make_foldable, operator_name
+from mobilekit.quantize.graph import assign, drop_unused
 from mobilekit.quantize.observers import Mode, observers_of, set_mode
 from mobilekit.quantize.pt2e import prepared_graph
 from mobilekit.spec import QuantizeSpec
@@ -36,6 +36,8 @@ from mobilekit.spec import QuantizeSpec
 if TYPE_CHECKING:
     import torch
     from torch import fx
+
+_GUARDS = "_guards_fn"
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,10 @@ def trainable(
     ranges = Ranges(options=options, rule=rule, samples=len(samples), activations=dict(_measured(prepared)))
     for name in ("train", "eval"):  # a captured graph refuses both; ours is the same in either
         prepared.__dict__.pop(name, None)
-    _drop(prepared, _unused(prepared) | {"_guards_fn"})
+    _drop_guards(prepared)
+    drop_unused(prepared)  # folded batch norms
     for name, tensor in list(prepared.named_parameters()):
-        _assign(prepared, name, torch.nn.Parameter(tensor.detach().clone()))
+        assign(prepared, name, torch.nn.Parameter(tensor.detach().clone()))
     _keep_names(prepared, folds, original)
     set_mode(prepared, Mode.train)
     return prepared, ranges
@@ -154,27 +157,9 @@ def _keep_names(module: fx.GraphModule, folds: Sequence[_Fold], original: Mappin
     module.register_load_state_dict_pre_hook(from_original)  # type: ignore[no-untyped-call]
 
 
-def _unused(module: fx.GraphModule) -> set[str]:
-    """Parameters and buffers of the module that its graph does not read: those of folded batch norms."""
-    used = {str(node.target) for node in module.graph.nodes if node.op == "get_attr"}
-    called = tuple(f"{node.target}." for node in module.graph.nodes if node.op == "call_module")
-    held = {name for name, _ in (*module.named_parameters(), *module.named_buffers())}
-    return {name for name in held - used if not name.startswith(called)}
-
-
-def _drop(module: fx.GraphModule, names: set[str]) -> None:
-    for node in list(module.graph.nodes):
-        if node.op == "call_module" and node.target in names:
-            module.graph.erase_node(node)
-    for name in names:
-        place, _, leaf = name.rpartition(".")
-        owner = module.get_submodule(place)
-        if hasattr(owner, leaf):
-            delattr(owner, leaf)
+def _drop_guards(module: fx.GraphModule) -> None:
+    """Without the check of each input's shape, which training has no use for."""
+    for node in [node for node in module.graph.nodes if node.op == "call_module" and node.target == _GUARDS]:
+        module.graph.erase_node(node)
+    module.delete_submodule(_GUARDS)
     module.recompile()
-
-
-def _assign(module: fx.GraphModule, name: str, value: torch.nn.Parameter) -> None:
-    place, _, leaf = name.rpartition(".")
-    owner = attrgetter(place)(module) if place else module
-    setattr(owner, leaf, value)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilekit.quantize.equalize import equalize
 from mobilekit.quantize.folding import operator_name
-from mobilekit.quantize.graph import give_biases
+from mobilekit.quantize.graph import give_biases, is_float
 from mobilekit.quantize.layers import layer_label
 from mobilekit.quantize.observers import activation_spec, weight_spec
 from mobilekit.quiet import quiet
@@ -80,7 +80,7 @@ def _annotate(node: fx.Node, scale: Any) -> None:
     elif name == "hardtanh" and marked is not None and _ends_with(before, node):
         before.meta[_KEY].output_qspec = None
         node.meta[_KEY] = QuantizationAnnotation(output_qspec=scale, _annotated=True)
-    elif (name == "hardswish" or _GATE in node.meta) and marked is None and _is_float(node):
+    elif (name == "hardswish" or _GATE in node.meta) and marked is None and is_float(node):
         node.meta[_KEY] = QuantizationAnnotation(input_qspec_map={before: scale}, output_qspec=scale, _annotated=True)
 
 
@@ -88,12 +88,6 @@ def _ends_with(layer: Any, clamp: fx.Node) -> bool:
     """Whether `clamp` is all that reads a convolution or linear layer that becomes int8."""
     marked = layer.meta.get(_KEY) if operator_name(layer) in _CLAMPED else None
     return marked is not None and bool(marked.input_qspec_map) and list(layer.users) == [clamp]
-
-
-def _is_float(node: fx.Node) -> bool:
-    import torch
-
-    return getattr(node.meta.get("val"), "dtype", None) == torch.float32
 
 
 def _split_silu(module: fx.GraphModule) -> None:

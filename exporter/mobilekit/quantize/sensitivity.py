@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mobilekit.quantize.layers import layer_label
-from mobilekit.quantize.observers import Mode, is_observer, set_mode
+from mobilekit.quantize.observers import Mode, observer_at, set_mode
 from mobilekit.quantize.simulate import Batches
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _probed(prepared: fx.GraphModule, inputs: Sequence[torch.Tensor]) -> tuple[l
     class Probe(fx.Interpreter):
         def run_node(self, n: fx.Node) -> Any:
             value = super().run_node(n)
-            observer: Any = prepared.get_submodule(str(n.target)) if n.op == "call_module" else None
-            if not is_observer(observer):
+            observer = observer_at(prepared, n)
+            if observer is None:
                 return value
             observer.mode = Mode.simulate
             noise = observer(value.detach()) - value.detach()

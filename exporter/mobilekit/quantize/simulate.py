@@ -7,11 +7,11 @@ from another.
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mobilekit.bundle.measured import RangeRule
+from mobilekit.quantize.layers import Noise
 from mobilekit.quantize.observers import Mode, observers_of, set_mode
 from mobilekit.spec import TensorSpec
 from mobilekit.spec.quantize import RULES, Rule
@@ -64,14 +64,11 @@ def outputs_of(module: fx.GraphModule, inputs: Sequence[torch.Tensor]) -> list[t
 
 def sqnr_db(expected: Sequence[list[torch.Tensor]], given: Sequence[list[torch.Tensor]]) -> float | None:
     """Signal to quantization noise in dB over all samples, of the output where it is lowest; None: all are equal."""
-    found = []
-    for mine, theirs in zip(zip(*given, strict=True), zip(*expected, strict=True), strict=True):
-        pairs = [(a.double(), b.double()) for a, b in zip(mine, theirs, strict=True)]
-        noise = sum(float((a - b).square().sum()) for a, b in pairs)
-        signal = sum(float(b.square().sum()) for _, b in pairs)
-        if noise > 0:
-            found.append(10 * math.log10(signal / noise) if signal > 0 else 0.0)
-    return min(found, default=None)
+    outputs = [Noise() for _ in expected[0]]
+    for wanted, got in zip(expected, given, strict=True):
+        for noise, one, other in zip(outputs, wanted, got, strict=True):
+            noise.add(one, other)
+    return min((decibels for noise in outputs if (decibels := noise.sqnr_db()) is not None), default=None)
 
 
 def stacked(samples: Batches, inputs: Sequence[TensorSpec]) -> list[Sequence[torch.Tensor]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mobilekit.quantize.graph import Layer, layers_of
-from mobilekit.quantize.observers import Mode, is_observer, set_mode
+from mobilekit.quantize.observers import Mode, observer_at, set_mode
 from mobilekit.quantize.simulate import Batches
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def walk(prepared: fx.GraphModule, batches: Batches, mend: Mend, *, done: Callab
     floats, rounded = ([Lane(prepared).begin(inputs) for inputs in batches] for _ in range(2))
     with torch.no_grad():
         for node in prepared.graph.nodes:
-            layer, observer = layers.get(node), _observer(prepared, node)
+            layer, observer = layers.get(node), observer_at(prepared, node)
             for lane in floats:
                 lane.step(node)
             if layer is not None:
@@ -61,15 +61,10 @@ def walk(prepared: fx.GraphModule, batches: Batches, mend: Mend, *, done: Callab
                 observer.mode = Mode.off
 
 
-def _observer(prepared: fx.GraphModule, node: fx.Node) -> Any | None:
-    module = prepared.get_submodule(str(node.target)) if node.op == "call_module" else None
-    return module if is_observer(module) else None
-
-
 def _refresh(lane: Any, prepared: fx.GraphModule, node: fx.Node) -> None:
     """Read the layer's weight and bias again."""
     weight: Any = node.args[1]
-    observer = _observer(prepared, weight)
+    observer = observer_at(prepared, weight)
     assert observer is not None
     lane.again(weight.args[0])
     observer.mode = Mode.simulate
