@@ -109,7 +109,8 @@ def test_scales_are_of_the_axis_and_zeros_stay_zeros() -> None:
     [
         ("onnx", "int8-dynamic", "int8-dynamic quantizes linear layers, and this model has none"),
         ("onnx", "int4-weight-only", "none with a multiple of 32 inputs"),
-        ("onnx", "int8-weight-only", "no convolution or linear layer whose weights are worth compressing"),
+        ("onnx", "int8-weight-only", "no convolution or linear layer with a weight of 512 values or more"),
+        ("onnx", "fp16", "no weight of 512 values or more"),
         ("coreml", "int8-weight-only", "no weight of 512 values or more"),
         ("coreml", "palettize-4", "no weight of 512 values or more"),
     ],

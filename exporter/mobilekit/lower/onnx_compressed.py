@@ -38,7 +38,10 @@ def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """float16 weights, each with a cast to float32 that ONNX Runtime folds when it loads the model."""
     from onnx import TensorProto, helper, numpy_helper
 
-    for weight in _large(model):
+    found = _large(model)
+    if not found:
+        raise _nothing_to_gain("fp16", "weight")
+    for weight in found:
         values = numpy_helper.to_array(weight)
         largest = float(np.abs(values).max())
         if largest > LARGEST:
@@ -56,10 +59,7 @@ def int8_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     axes = {node.input[1]: _output_axis(node) for node in model.graph.node if node.op_type in _LAYERS}
     found = [weight for weight in _large(model) if weight.name in axes and len(weight.dims) > 1]
     if not found:
-        raise QuantizeError(
-            "int8-weight-only: this model has no convolution or linear layer whose weights are worth compressing",
-            hint="export it as fp32",
-        )
+        raise _nothing_to_gain("int8-weight-only", "convolution or linear layer with a weight")
     for weight in found:
         values = numpy_helper.to_array(weight)
         axis = axes[weight.name] % values.ndim
@@ -119,6 +119,13 @@ def _large(model: onnx.ModelProto) -> list[onnx.TensorProto]:
     return [
         one for one in model.graph.initializer if one.data_type == TensorProto.FLOAT and np.prod(one.dims) >= _LEAST
     ]
+
+
+def _nothing_to_gain(name: str, what: str) -> QuantizeError:
+    return QuantizeError(
+        f"{name}: this model has no {what} of {_LEAST} values or more, so nothing would be smaller",
+        hint="export it as fp32",
+    )
 
 
 def _linear(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, onnx.TensorProto]]:
