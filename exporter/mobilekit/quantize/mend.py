@@ -50,7 +50,7 @@ def correct_bias(layer: Layer, inputs: Sequence[torch.Tensor], targets: Sequence
     import torch
 
     assert layer.bias is not None and layer.observer is not None
-    weight, axis = _rounded(layer), layer.channel_axis
+    weight, axis = layer.observer.rounded(layer.weight.detach()), layer.channel_axis
     errors = [
         (layer.call(x, weight) - y).transpose(axis, -1).flatten(0, -2) for x, y in zip(inputs, targets, strict=True)
     ]
@@ -93,7 +93,8 @@ def round_adaptively(layer: Layer, inputs: Sequence[torch.Tensor], targets: Sequ
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     chosen = at((choice.detach() >= 0).float())
-    errors = [_error(_activated(layer, layer.call(x, one)), y, layer.channel_axis) for one in (chosen, _rounded(layer))]
+    nearest = observer.rounded(weight)
+    errors = [_error(_activated(layer, layer.call(x, one)), y, layer.channel_axis) for one in (chosen, nearest)]
     observer.frozen = True
     if errors[0] >= errors[1]:
         return False
@@ -122,11 +123,3 @@ def _scales(layer: Layer) -> torch.Tensor:
     shape = [-1 if place == observer.ch_axis else 1 for place in range(layer.weight.dim())]
     many: torch.Tensor = scales.reshape(shape)
     return many
-
-
-def _rounded(layer: Layer) -> torch.Tensor:
-    """The weight as its int8 form has it."""
-    observer = layer.observer
-    assert observer is not None
-    scale = _scales(layer)
-    return (layer.weight.detach() / scale).round().clamp(observer.quant_min, observer.quant_max) * scale

@@ -131,7 +131,7 @@ def _types() -> tuple[Any, Any]:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             if not self.frozen and (self.mode in (Mode.observe, Mode.train) or self.largest is None):
                 self.largest = self._range(x.detach())
-            return self._rounded(x) if self.mode in (Mode.simulate, Mode.train) else x
+            return self.rounded(x) if self.mode in (Mode.simulate, Mode.train) else x
 
         def _range(self, x: torch.Tensor) -> torch.Tensor:
             """The largest magnitude that is kept: (channels,), or () for one scale of all."""
@@ -143,7 +143,8 @@ def _types() -> tuple[Any, Any]:
                 largest = largest * _least_error_shares(rows, largest, self.quant_max)
             return largest if self.qscheme == torch.per_channel_symmetric else largest[0]
 
-        def _rounded(self, x: torch.Tensor) -> torch.Tensor:
+        def rounded(self, x: torch.Tensor) -> torch.Tensor:
+            """The weight `x` as its int8 form has it, in float."""
             scales, zero_points = self.calculate_qparams()
             if self.qscheme == torch.per_tensor_symmetric:
                 return torch.fake_quantize_per_tensor_affine(x, float(scales), 0, self.quant_min, self.quant_max)
