@@ -69,7 +69,7 @@ def round_adaptively(layer: Layer, inputs: Sequence[torch.Tensor], targets: Sequ
     assert observer is not None
     x, y = torch.cat(list(inputs)), _activated(layer, torch.cat(list(targets)))
     weight = layer.weight.detach()
-    scale = _scales(layer)
+    scale = observer.scales(weight)
     floor = (weight / scale).floor()
     low, high = _STRETCH
     rest = (weight / scale - floor).clamp(1e-4, 1 - 1e-4)
@@ -110,16 +110,3 @@ def _activated(layer: Layer, y: torch.Tensor) -> torch.Tensor:
     """Past the ReLU that alone follows the layer: what it cuts off need not be right (section 3.4)."""
     users = list(layer.node.users)
     return y.relu() if len(users) == 1 and operator_name(users[0]) in RELUS else y
-
-
-def _scales(layer: Layer) -> torch.Tensor:
-    """The weight's scales, in a shape that broadcasts with it."""
-    observer = layer.observer
-    assert observer is not None
-    scales, _ = observer.calculate_qparams()
-    if scales.numel() == 1:
-        one: torch.Tensor = scales.reshape(())
-        return one
-    shape = [-1 if place == observer.ch_axis else 1 for place in range(layer.weight.dim())]
-    many: torch.Tensor = scales.reshape(shape)
-    return many
