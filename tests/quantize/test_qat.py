@@ -140,6 +140,19 @@ def test_weights_decide_their_scale_at_every_step(captured: Captured, samples: M
         assert float(module(x).abs().max()) > 0
 
 
+def test_a_compiler_takes_it_whole_and_half_precision_too(captured: Captured, samples: Make) -> None:
+    module, _ = trainable(captured, samples((1, 3, 8, 8), count=8), QuantizeSpec(observer="min-max"))
+    (x,) = samples((8, 3, 8, 8), count=1, seed=5)[0]
+    expected = module(x)
+    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    assert sqnr(expected.detach(), compiled(x).detach()) > 45
+    with torch.autocast("cpu", torch.bfloat16):
+        half = module(x)
+    assert half.dtype == torch.bfloat16 and sqnr(expected.detach(), half.detach().float()) > 20
+    half.float().square().sum().backward()
+    assert all(one.grad is not None and one.grad.isfinite().all() for one in module.parameters())
+
+
 class Shared(nn.Module):
     def __init__(self) -> None:
         super().__init__()
