@@ -1,11 +1,12 @@
-"""Post-training quantization, method by method: what each brings, executed in XNNPACK on the whole test set.
+"""Int8, method by method: what each brings, executed in XNNPACK on the whole test set.
 
-    python benchmarks/ptq.py runs/mobilenet_v2 resnet20 --data imagefolder:cifar
+    python benchmarks/ptq.py runs/mobilenet_v2 resnet20 --qat runs/mobilenet_v2-int8 --data imagefolder:cifar
 
 Each model is captured once and quantized by each method on the same calibration samples; every .pte runs all test
 images in a process of its own. One line of JSON for each goes to benchmarks/results/ptq.jsonl (--out), where what is
 there already is not made again; the table of all of them is printed. "onnxruntime quantize_static" is ONNX Runtime's
-own tool on the float ONNX file of the same model, per channel, run in ONNX Runtime.
+own tool on the float ONNX file of the same model, per channel, run in ONNX Runtime. "trained for int8" is the run given
+with --qat for a model of that name; it is held against the float model like the others.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import numpy as np
 from mobilekit.capture import Captured, capture
 from mobilekit.environment import describe
 from mobilekit.lower import TARGETS
-from mobilekit.model import resolve
+from mobilekit.model import ModelSource, resolve
+from mobilekit.model.ranges import load_ranges
 from mobilekit.pipeline.evidence import Evidence, find, gather
 from mobilekit.pipeline.streaming import for_quantizing
 from mobilekit.quantize import quantize
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).resolve().parent / "results" / "ptq.jsonl"
 STATIC = "onnxruntime quantize_static"
+TRAINED = "trained for int8 (--qat)"
 METHODS: dict[str, QuantizeSpec | None] = {
     "float": None,
     "naive: per tensor, min-max": QuantizeSpec(weights="per-tensor", observer="min-max"),
@@ -53,6 +56,7 @@ METHODS: dict[str, QuantizeSpec | None] = {
     "default, bias correction": QuantizeSpec(bias_correction=True),
     "default, AdaRound": QuantizeSpec(adaround=True),
     "default, AdaRound and bias correction": QuantizeSpec(adaround=True, bias_correction=True),
+    TRAINED: None,
     STATIC: None,
 }
 
@@ -76,12 +80,15 @@ class Row:
 class Subject:
     """One model with its samples, and the float answers that the others are held against."""
 
-    def __init__(self, model: str, data: str, calibration: int, samples: int | None) -> None:
+    def __init__(
+        self, model: str, data: str, calibration: int, samples: int | None, trained: Sequence[ModelSource] = ()
+    ) -> None:
         source = resolve(model)
         spec = DataSpec(name=data, calibration_samples=calibration, test_samples=samples)
         self.name, self.captured = source.recipe.name, capture(source.build(), source.recipe.inputs)
         self.evidence: Evidence = gather(source.recipe, find(source.recipe, spec), spec, calibrate=True)
         self.expected: np.ndarray | None = None
+        self.trained = next((one for one in trained if one.recipe.name == self.name), None)
 
     def calibration(self) -> list[tuple[torch.Tensor, ...]]:
         import torch
@@ -98,12 +105,17 @@ class Subject:
         else:
             captured, runner = for_quantizing(self.captured), "pte"
             program = captured.program
-            if options is not None:
+            if method == TRAINED:
+                assert self.trained is not None and self.trained.ranges is not None
+                captured = for_quantizing(capture(self.trained.build(), self.trained.recipe.inputs))
+                quantized = quantize(captured, self.calibration(), ranges=load_ranges(self.trained.ranges))
+                program, rule = quantized.program, quantized.report.rule
+            elif options is not None:
                 quantized = quantize(captured, self.calibration(), options)
                 program, rule = quantized.program, quantized.report.rule
             path = folder / "model.pte"
             TARGETS["xnnpack"].lower(
-                program, "int8" if options else "fp32", path, inputs=captured.inputs, outputs=captured.outputs
+                program, "fp32" if method == "float" else "int8", path, inputs=captured.inputs, outputs=captured.outputs
             )
         seconds = time.process_time() - begun
         test = self.evidence.test
@@ -171,14 +183,20 @@ def main() -> None:
     parser.add_argument("--test-samples", type=int, default=None, help="default: the whole test set")
     parser.add_argument("--only", action="append", help="a method; may be given several times")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--qat", action="append", default=[], metavar="RUN", help="trained for int8; several times")
     args = parser.parse_args()
+    trained = [resolve(run) for run in args.qat]
+    if plain := [run for run, one in zip(args.qat, trained, strict=True) if one.ranges is None]:
+        parser.error(f"--qat: not trained for int8: {', '.join(plain)}")
     lines = args.out.read_text(encoding="utf-8").splitlines() if args.out.exists() else []
     rows = [Row(**json.loads(line)) for line in lines]
     for model in args.models:
-        subject = Subject(model, args.data, args.calibration_samples, args.test_samples)
+        subject = Subject(model, args.data, args.calibration_samples, args.test_samples, trained)
         for method in METHODS:
             there = any((row.model, row.method) == (subject.name, method) for row in rows)
             if method != "float" and (there or (args.only and method not in args.only)):
+                continue
+            if method == TRAINED and subject.trained is None:
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 row = subject.row(method, Path(folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,11 @@ import pytest
 from mobilekit.bundle import Bundle
 from mobilekit.errors import UsageError
 from mobilekit.model import load_run_card, resolve
-from mobilekit.model.ranges import load_ranges
+from mobilekit.model.ranges import Ranges, load_ranges, write_ranges
 from mobilekit.pipeline import ExportOptions, export_source, train_source
 from mobilekit.pipeline.publishing import command_of
 from mobilekit.pipeline.qat import for_int8, start_of
-from mobilekit.pipeline.quantizing import default_schemes, missed_budgets, settings_for
+from mobilekit.pipeline.quantizing import Settings, default_schemes, missed_budgets, settings_for
 from mobilekit.spec import QuantizeSpec, TrainSpec
 
 slow = pytest.mark.slow
@@ -87,6 +88,23 @@ def test_a_budget_makes_scheme_mixed_and_no_other() -> None:
     assert settings_for("mixed", source, options).options.max_drop == 0.2
     assert settings_for("mixed", source, None).options.max_drop == 0.5
     assert settings_for("int8", source, options).options.max_drop is None
+
+
+def test_a_budget_in_the_recipe_is_one_too() -> None:
+    source = resolve("digits_cnn")
+    recipe = source.recipe.model_copy(update={"quantize": QuantizeSpec(max_drop=0.2)})
+    source = replace(source, recipe=recipe)
+    assert default_schemes(source, None) == ("fp32", "int8", "mixed")
+    assert settings_for("mixed", source, None).options.max_drop == 0.2
+    assert default_schemes(source, QuantizeSpec()) == ("fp32", "int8"), "taken back on the command line"
+
+
+def test_what_training_was_prepared_with_is_what_the_bundle_says(tmp_path: Path) -> None:
+    ranges = Ranges(options=QuantizeSpec(percentile=99.0), rule="percentile", samples=8, activations={})
+    write_ranges(tmp_path, ranges)
+    source = replace(resolve("digits_cnn"), ranges=tmp_path / "qat.json")
+    for options in (None, QuantizeSpec(observer="mse", max_drop=1.0)):
+        assert settings_for("int8-qat", source, options) == Settings(ranges.options, ranges)
 
 
 def test_a_budget_that_was_missed_is_told(tmp_path: Path) -> None:

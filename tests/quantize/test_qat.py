@@ -24,6 +24,10 @@ from mobilekit.spec import QuantizeSpec, parse_inputs
 pytestmark = pytest.mark.slow  # a quantization takes seconds, however small the model
 Make = Callable[..., Any]
 INPUTS = ["batch=1..64,3,8,8"]
+EVERYTHING = QuantizeSpec(
+    weight_observer="mse", equalize=True, bias_correction=True, adaround=True, max_drop=0.0, weights="per-tensor"
+)
+"""What a recipe may ask of int8, and training does in its own way or not at all."""
 
 
 class Net(nn.Module):
@@ -64,9 +68,12 @@ def sqnr(wanted: Tensor, got: Tensor) -> float:
     return 10 * math.log10(float(wanted.square().sum() / (wanted - got).square().sum().clamp_min(1e-30)))
 
 
-def test_what_is_trained_is_what_is_exported(net: nn.Module, captured: Captured, samples: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [QuantizeSpec(), EVERYTHING], ids=["default", "everything"])
+def test_what_is_trained_is_what_is_exported(
+    options: QuantizeSpec, net: nn.Module, captured: Captured, samples: Make, tmp_path: Path
+) -> None:
     given = samples((1, 3, 8, 8), count=32)
-    module, ranges = trainable(captured, given, QuantizeSpec())
+    module, ranges = trainable(captured, given, options)
     (x,) = samples((32, 3, 8, 8), count=1, seed=5)[0]
     target = torch.arange(32) % 5
     losses = [step(module.train(), x, target) for _ in range(20)]
@@ -85,7 +92,7 @@ def test_what_is_trained_is_what_is_exported(net: nn.Module, captured: Captured,
         floating = back(x)
     assert sqnr(simulated, real) > 45, "one rounding at an edge here and there"
     assert sqnr(simulated, real) > sqnr(floating, real) + 10, "int8 is not float"
-    assert (exported.report.rule, exported.report.tried) == (ranges.rule, ())
+    assert (exported.report.rule, exported.report.tried, exported.report.plan) == (ranges.rule, (), None)
 
 
 def test_before_the_first_step_it_is_int8_of_the_float_network(captured: Captured, samples: Make) -> None:
@@ -131,6 +138,19 @@ def test_weights_decide_their_scale_at_every_step(captured: Captured, samples: M
             sqnr(100 * (before - module.get_parameter("head.bias")), module(x) - module.get_parameter("head.bias")) < 60
         )
         assert float(module(x).abs().max()) > 0
+
+
+def test_a_compiler_takes_it_whole_and_half_precision_too(captured: Captured, samples: Make) -> None:
+    module, _ = trainable(captured, samples((1, 3, 8, 8), count=8), QuantizeSpec(observer="min-max"))
+    (x,) = samples((8, 3, 8, 8), count=1, seed=5)[0]
+    expected = module(x)
+    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    assert sqnr(expected.detach(), compiled(x).detach()) > 45
+    with torch.autocast("cpu", torch.bfloat16):
+        half = module(x)
+    assert half.dtype == torch.bfloat16 and sqnr(expected.detach(), half.detach().float()) > 20
+    half.float().square().sum().backward()
+    assert all(one.grad is not None and one.grad.isfinite().all() for one in module.parameters())
 
 
 class Shared(nn.Module):

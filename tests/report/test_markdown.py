@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from mobilekit.bundle import Bundle, Manifest
-from mobilekit.report import caveats, report_markdown, result_rows
+from mobilekit.report import caveats, report_markdown, result_rows, verdicts
 from mobilekit.report.markdown import _code, _text
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bundle"
@@ -48,6 +48,12 @@ def test_every_table_is_whole(manifest: Manifest) -> None:
     assert speed[5][2] == "not executed: Core ML runs on macOS only"
     assert "labels.txt" in [row[0] for row in listing[1:]]
     assert not any(row[0].startswith("golden/") for row in listing)
+
+
+def test_every_artifact_has_its_verdict(manifest: Manifest) -> None:
+    text = report_markdown(manifest)
+    for one in verdicts(manifest)[1:]:
+        assert f"- {one.target} {one.precision}: **{one.kind}**. {_text(one.words)}\n" in text
 
 
 def test_evidence_is_there(manifest: Manifest) -> None:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from mobilekit.bundle import Manifest
-from mobilekit.report import print_results, result_rows
+from mobilekit.report import print_results, result_rows, verdicts
 
 
 def printed(manifest: Manifest, *, width: int = 80, terminal: bool = True, encoding: str = "utf-8") -> str:
@@ -50,6 +50,14 @@ def test_a_pipe_gets_plain_aligned_unwrapped_ascii(manifest: Manifest) -> None:
     assert "97.22 (-0.28)" in int8
     assert lines[6].endswith("converted, not executed here")
     assert "warning: coreml fp16: converted, not executed here (Core ML runs on macOS only)." in lines
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_every_artifact_has_its_verdict(manifest: Manifest, terminal: bool) -> None:
+    text = " ".join(printed(manifest, terminal=terminal, encoding="ascii").split())
+    for one in verdicts(manifest)[1:]:
+        assert f"{one.target} {one.precision}: {one.kind}. {' '.join(one.words.split())}" in text
+    assert "eager fp32: " not in text, "nobody ships it"
 
 
 def test_a_terminal_that_has_no_unicode_gets_a_table(manifest: Manifest) -> None:

@@ -13,6 +13,7 @@ from mobilekit.bundle import Manifest
 from mobilekit.bundle.measured import Interval
 from mobilekit.report import verdicts
 from mobilekit.report.verdict import median_interval, share_interval
+from mobilekit.spec import QuantizeSpec
 
 INT8 = 2  # xnnpack int8 in the golden bundle; xnnpack fp32 is what it is held against
 
@@ -74,7 +75,74 @@ def test_larger_or_less_accurate_than_float_does_not_pay(changed: Callable[..., 
     metrics = verification.metrics.model_copy(update={"top1": 0.9})
     kind, words = of(changed(artifact=(INT8, {"verification": verification.model_copy(update={"metrics": metrics})})))
     assert kind == "does not pay"
-    assert words.startswith("7.5 points less accurate (90.0 against 97.5 %) than xnnpack fp32, though ")
+    assert words.startswith(
+        "7.50 points less accurate (90.0 against 97.5 %; the budget is 0.5 points) than xnnpack fp32"
+    )
+
+
+SCHEMES = ("fp16", "int8", "int8-qat", "mixed", "int8-dynamic", "int8-weight-only", "int4-weight-only", "palettize-4")
+
+
+def slower(manifest: Manifest, scheme: str) -> Manifest:
+    """xnnpack int8 under another name, at twice float's time."""
+    benchmark = manifest.artifacts[INT8].benchmark
+    assert benchmark is not None and benchmark.latency is not None
+    about = {"median_ms": 0.2, "median_ci95": Interval(low=0.19, high=0.21)}
+    late = benchmark.model_copy(update={"latency": benchmark.latency.model_copy(update=about)})
+    artifacts = list(manifest.artifacts)
+    artifacts[INT8] = artifacts[INT8].model_copy(update={"scheme": scheme, "benchmark": late})
+    return manifest.model_copy(update={"artifacts": tuple(artifacts)})
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_scheme_that_is_slower_than_float_does_not_pay(manifest: Manifest, scheme: str) -> None:
+    kind, words = of(slower(manifest, scheme))
+    assert kind == "does not pay"
+    assert words.startswith("2.0 times slower (0.200 against 0.100 ms) than xnnpack fp32, though 4.0 times smaller")
+
+
+@pytest.mark.parametrize(("lost", "kind"), [(0.19, "pays"), (0.21, "does not pay")])
+@pytest.mark.parametrize("scheme", ["int8", "int8-dynamic"])
+def test_a_budget_decides_where_there_is_one(
+    changed: Callable[..., Manifest], manifest: Manifest, scheme: str, lost: float, kind: str
+) -> None:
+    """On 10,000 samples, where nothing less than half a point is said otherwise; it holds for every scheme."""
+    artifacts = list(manifest.artifacts)
+    for index, drop in ((1, 0.0), (INT8, lost / 100)):
+        verification = artifacts[index].verification
+        assert verification is not None and verification.metrics is not None
+        metrics = verification.metrics.model_copy(update={"top1": 0.9 - drop, "samples": 10_000})
+        verification = verification.model_copy(update={"metrics": metrics})
+        artifacts[index] = artifacts[index].model_copy(update={"verification": verification})
+    artifacts[INT8] = artifacts[INT8].model_copy(update={"scheme": scheme})
+    without = changed(artifacts=tuple(artifacts), quantization=())
+    assert of(without)[0] == "pays"
+    (made,) = manifest.quantization
+    mixed = made.model_copy(update={"scheme": "mixed", "options": QuantizeSpec(max_drop=0.2)})
+    found = of(without.model_copy(update={"quantization": (mixed,)}))
+    assert found[0] == kind
+    assert ("0.21 points less accurate (89.8 against 90.0 %; the budget is 0.2 points)" in found[1]) == (lost > 0.2)
+
+
+@pytest.mark.parametrize(
+    ("floating", "drop", "says"),
+    [
+        ((), 0.1, "The same as int8: the budget of 0.5 points needs no layer in float."),
+        ((), 0.9, "The same as int8: the budget of 0.5 points was missed, and layers in float did not help."),
+        (("conv",), 0.5, "1 layer stays in float for the budget of 0.5 points."),
+        (("conv", "head"), 0.9, "2 layers stay in float, and the budget of 0.5 points was still missed on the"),
+    ],
+)
+def test_mixed_says_what_it_came_to(manifest: Manifest, floating: tuple[str, ...], drop: float, says: str) -> None:
+    (made,) = manifest.quantization
+    mixed = made.model_copy(update={"scheme": "mixed", "floating": floating, "drop_points": drop})
+    bundle = slower(manifest, "mixed").model_copy(update={"quantization": (mixed,)})
+    assert of(bundle)[0] == "does not pay" and says in of(bundle)[1]
+    assert says not in of(manifest.model_copy(update={"quantization": (mixed,)}))[1], "int8 itself says nothing of it"
+
+
+def test_what_was_trained_for_int8_says_what_float_is(manifest: Manifest) -> None:
+    assert "the same weights, trained for int8" in of(slower(manifest, "int8-qat"))[1]
 
 
 def test_what_was_not_measured_or_was_disturbed_is_not_judged(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from mobilekit.errors import DataError, ModelError
 from mobilekit.model.run import RunCard, load_run_card
+from mobilekit.model.weights import read_state_dict
 from mobilekit.progress import Task
 from mobilekit.spec import TrainSpec
 from mobilekit.spec.train import AugmentSpec
@@ -147,8 +149,66 @@ def test_the_average_is_what_is_scored_saved_and_left_in_the_module(
     train(module, tiny_data, spec, tmp_path / "a", device="cpu", card=card())
     train(plain, tiny_data, tiny_spec, tmp_path / "b", device="cpu", card=card())
     assert not torch.equal(module.state_dict()["0.weight"], plain.state_dict()["0.weight"])
-    from mobilekit.model.weights import read_state_dict
-
     saved = read_state_dict(tmp_path / "a" / "best.safetensors")
     assert set(saved) == set(module.state_dict())
     assert all(torch.equal(value, module.state_dict()[name]) for name, value in saved.items())
+
+
+@pytest.fixture(scope="module")
+def rounding() -> nn.Module:
+    """tiny_model as a module that rounds like int8, its batch norm folded."""
+    from mobilekit.capture import capture
+    from mobilekit.quantize.qat import trainable
+    from mobilekit.spec import QuantizeSpec, parse_inputs
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2)
+        samples = [(torch.randn(1, 1, 6, 6),) for _ in range(8)]
+    captured = capture(nn.Sequential(*layers).eval(), parse_inputs(["batch=1..512,1,6,6"]))
+    return trainable(captured, samples, QuantizeSpec(observer="min-max"))[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", [SPECS["adamw"], SPECS["sgd with average"]], ids=["adamw", "sgd with average"])
+def test_a_training_for_int8_goes_on_to_the_same_bits(
+    spec: TrainSpec, rounding: nn.Module, tmp_path: Path, tiny_data: TrainingData, card: MakeCard
+) -> None:
+    spec = spec.model_copy(update={"epochs": 3, "learning_rate": 5e-3})
+    before = rounding.state_dict()
+    whole = train(copy.deepcopy(rounding), tiny_data, spec, tmp_path / "whole", device="cpu", card=card())
+    for step in (2, 9):
+        part = tmp_path / str(step)
+        with pytest.raises(KeyboardInterrupt):
+            train(copy.deepcopy(rounding), tiny_data, spec, part, device="cpu", card=card(), progress=Stops(step))
+        done = train(copy.deepcopy(rounding), tiny_data, spec, part, device="cpu", card=card(), resume=True)
+        for file in ("best.safetensors", "last.safetensors"):
+            assert (whole.folder / file).read_bytes() == (part / file).read_bytes()
+        assert done.card.test_top1 == whole.card.test_top1
+    saved = read_state_dict(whole.weights)
+    assert set(saved) == set(before) == set(tiny_names())
+    assert not torch.equal(saved["0.weight"], before["0.weight"]), "something was learned"
+    assert torch.equal(saved["1.weight"], before["1.weight"]), "the folded batch norm is no more than a bias"
+    assert all(torch.equal(value, before[name]) for name, value in rounding.state_dict().items())
+
+
+def tiny_names() -> list[str]:
+    """What the model that is trained for int8 calls its tensors."""
+    layers = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2)
+    return list(nn.Sequential(*layers).state_dict())
+
+
+@pytest.mark.slow
+def test_the_average_of_a_training_for_int8_is_what_is_scored_and_saved(
+    rounding: nn.Module, tmp_path: Path, tiny_data: TrainingData, card: MakeCard
+) -> None:
+    plain = SPECS["sgd with average"].model_copy(update={"epochs": 2, "learning_rate": 5e-3, "ema_decay": None})
+    modules = {}
+    for name, spec in (("plain", plain), ("average", plain.model_copy(update={"ema_decay": 0.9}))):
+        modules[name] = copy.deepcopy(rounding)
+        done = train(modules[name], tiny_data, spec, tmp_path / name, device="cpu", card=card())
+        saved = read_state_dict(done.weights)
+        assert all(torch.equal(value, modules[name].state_dict()[key]) for key, value in saved.items())
+    trained, average = (modules[name].state_dict()["4.weight"] for name in ("plain", "average"))
+    start = rounding.state_dict()["4.weight"]
+    assert 0 < (average - start).norm() < (trained - start).norm(), "it lags behind"

@@ -26,17 +26,20 @@ class Settings:
 
 
 def default_schemes(source: ModelSource, options: QuantizeSpec | None) -> tuple[str, ...]:
-    """The recipe's, but what a training for int8 made is exported as such, and a budget asks for scheme mixed."""
-    schemes = source.recipe.export.schemes
+    """The recipe's, but what a training for int8 made is exported as such, and a budget, here or in the recipe, asks
+    for scheme mixed."""
+    options, schemes = options or source.recipe.quantize, source.recipe.export.schemes
     if source.ranges is not None:
         schemes = tuple(QAT if name == STATIC else name for name in schemes)
-    if options is not None and options.max_drop is not None and MIXED not in schemes:
+    if options.max_drop is not None and MIXED not in schemes:
         schemes = (*schemes, MIXED)
     return schemes
 
 
 def settings_for(scheme: str, source: ModelSource, options: QuantizeSpec | None) -> Settings:
-    """`options`, or the recipe's, as `scheme` takes them. Raises UsageError for int8-qat of what was not trained so."""
+    """`options`, or the recipe's, as `scheme` takes them; for int8-qat those that the training was prepared with.
+
+    Raises UsageError for int8-qat of what was not trained so."""
     options = options or source.recipe.quantize
     if scheme == MIXED:
         budget = DEFAULT_MAX_DROP if options.max_drop is None else options.max_drop
@@ -49,7 +52,8 @@ def settings_for(scheme: str, source: ModelSource, options: QuantizeSpec | None)
             f"{source.reference} was not trained for int8, and {QAT} is the export of such a training",
             hint="mobilekit train MODEL --qat RUN makes one; int8 quantizes after training",
         )
-    return Settings(options, load_ranges(source.ranges))
+    ranges = load_ranges(source.ranges)
+    return Settings(ranges.options, ranges)
 
 
 def record_of(scheme: str, quantized: Quantized, options: QuantizeSpec) -> Quantization:

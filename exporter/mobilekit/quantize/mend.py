@@ -50,7 +50,7 @@ def correct_bias(layer: Layer, inputs: Sequence[torch.Tensor], targets: Sequence
     import torch
 
     assert layer.bias is not None and layer.observer is not None
-    weight, axis = _rounded(layer), layer.channel_axis
+    weight, axis = layer.observer.rounded(layer.weight.detach()), layer.channel_axis
     errors = [
         (layer.call(x, weight) - y).transpose(axis, -1).flatten(0, -2) for x, y in zip(inputs, targets, strict=True)
     ]
@@ -69,7 +69,7 @@ def round_adaptively(layer: Layer, inputs: Sequence[torch.Tensor], targets: Sequ
     assert observer is not None
     x, y = torch.cat(list(inputs)), _activated(layer, torch.cat(list(targets)))
     weight = layer.weight.detach()
-    scale = _scales(layer)
+    scale = observer.scales(weight)
     floor = (weight / scale).floor()
     low, high = _STRETCH
     rest = (weight / scale - floor).clamp(1e-4, 1 - 1e-4)
@@ -93,7 +93,8 @@ def round_adaptively(layer: Layer, inputs: Sequence[torch.Tensor], targets: Sequ
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     chosen = at((choice.detach() >= 0).float())
-    errors = [_error(_activated(layer, layer.call(x, one)), y, layer.channel_axis) for one in (chosen, _rounded(layer))]
+    nearest = observer.rounded(weight)
+    errors = [_error(_activated(layer, layer.call(x, one)), y, layer.channel_axis) for one in (chosen, nearest)]
     observer.frozen = True
     if errors[0] >= errors[1]:
         return False
@@ -109,24 +110,3 @@ def _activated(layer: Layer, y: torch.Tensor) -> torch.Tensor:
     """Past the ReLU that alone follows the layer: what it cuts off need not be right (section 3.4)."""
     users = list(layer.node.users)
     return y.relu() if len(users) == 1 and operator_name(users[0]) in RELUS else y
-
-
-def _scales(layer: Layer) -> torch.Tensor:
-    """The weight's scales, in a shape that broadcasts with it."""
-    observer = layer.observer
-    assert observer is not None
-    scales, _ = observer.calculate_qparams()
-    if scales.numel() == 1:
-        one: torch.Tensor = scales.reshape(())
-        return one
-    shape = [-1 if place == observer.ch_axis else 1 for place in range(layer.weight.dim())]
-    many: torch.Tensor = scales.reshape(shape)
-    return many
-
-
-def _rounded(layer: Layer) -> torch.Tensor:
-    """The weight as its int8 form has it."""
-    observer = layer.observer
-    assert observer is not None
-    scale = _scales(layer)
-    return (layer.weight.detach() / scale).round().clamp(observer.quant_min, observer.quant_max) * scale

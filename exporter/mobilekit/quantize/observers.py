@@ -11,6 +11,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from mobilekit.quantize.rounding import rounding
 from mobilekit.quantize.statistics import Statistics
 from mobilekit.quiet import quiet
 from mobilekit.spec.quantize import QuantizeSpec, Rule
@@ -94,6 +95,8 @@ def _types() -> tuple[Any, Any]:
     with quiet():
         from torchao.quantization.pt2e.observer import UniformQuantizationObserverBase
 
+    round_activation, round_weight = rounding()
+
     class Activation(UniformQuantizationObserverBase):  # type: ignore[misc]
         is_weight = False
 
@@ -101,23 +104,27 @@ def _types() -> tuple[Any, Any]:
             super().__init__(**options)
             self.statistics, self.mode = Statistics(percentile), Mode.observe
             self.rule: Rule = "min-max"
-            self._found: tuple[object, tuple[torch.Tensor, torch.Tensor]] = None, (torch.ones(1), torch.zeros(1))
+            self._found: tuple[object, tuple[float, int]] = None, (1.0, 0)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             if self.mode is Mode.observe:
                 self.statistics.add(x)
             elif self.mode in (Mode.simulate, Mode.train):
-                scale, zero_point = self.calculate_qparams()
-                return torch.fake_quantize_per_tensor_affine(
-                    x, float(scale), int(zero_point), self.quant_min, self.quant_max
-                )
+                scale, zero_point = self._numbers()
+                return round_activation(x, scale, self.quant_min - zero_point, self.quant_max - zero_point)
             return x
 
         def calculate_qparams(self) -> tuple[torch.Tensor, torch.Tensor]:
+            low, high = self.statistics.range(self.rule)
+            found: tuple[torch.Tensor, torch.Tensor] = self._calculate_qparams(torch.tensor(low), torch.tensor(high))
+            return found
+
+        def _numbers(self) -> tuple[float, int]:
+            """The scale and the zero point; while a network is trained they are asked for at every step."""
             key = self.rule, self.statistics.seen
             if self._found[0] != key:
-                low, high = self.statistics.range(self.rule)
-                self._found = key, self._calculate_qparams(torch.tensor(low), torch.tensor(high))
+                scale, zero_point = self.calculate_qparams()
+                self._found = key, (float(scale), int(zero_point))
             return self._found[1]
 
     class PerChannelWeight(UniformQuantizationObserverBase):  # type: ignore[misc]
@@ -129,27 +136,38 @@ def _types() -> tuple[Any, Any]:
             self.largest: torch.Tensor | None = None
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            if not self.frozen and (self.mode in (Mode.observe, Mode.train) or self.largest is None):
+            if self.mode is Mode.train:
+                return round_weight(x, self._shaped(self._range(x.detach()), x), self.quant_max)
+            if not self.frozen and (self.mode is Mode.observe or self.largest is None):
                 self.largest = self._range(x.detach())
-            return self._rounded(x) if self.mode in (Mode.simulate, Mode.train) else x
+            return self.rounded(x) if self.mode is Mode.simulate else x
+
+        def rounded(self, x: torch.Tensor) -> torch.Tensor:
+            """The weight `x` as its int8 form has it, in float."""
+            return round_weight(x, self.scales(x), self.quant_max)
+
+        def scales(self, x: torch.Tensor) -> torch.Tensor:
+            """The scales that were found, in a shape that broadcasts with the weight `x`."""
+            assert self.largest is not None
+            return self._shaped(self.largest, x)
 
         def _range(self, x: torch.Tensor) -> torch.Tensor:
             """The largest magnitude that is kept: (channels,), or () for one scale of all."""
-            rows = x.transpose(0, self.ch_axis).reshape(x.shape[self.ch_axis], -1)
-            if self.qscheme == torch.per_tensor_symmetric:
-                rows = rows.reshape(1, -1)
-            largest = rows.abs().amax(1)
+            whole = self.qscheme == torch.per_tensor_symmetric
+            axes = [axis for axis in range(x.dim()) if whole or axis != self.ch_axis]
+            largest = x.abs().amax(axes)
             if self.rule == "mse":
-                largest = largest * _least_error_shares(rows, largest, self.quant_max)
-            return largest if self.qscheme == torch.per_channel_symmetric else largest[0]
+                rows = x.transpose(0, self.ch_axis).reshape(1 if whole else x.shape[self.ch_axis], -1)
+                shares = _least_error_shares(rows, largest.reshape(-1), self.quant_max)
+                largest = largest * shares.reshape(largest.shape)
+            return largest
 
-        def _rounded(self, x: torch.Tensor) -> torch.Tensor:
-            scales, zero_points = self.calculate_qparams()
-            if self.qscheme == torch.per_tensor_symmetric:
-                return torch.fake_quantize_per_tensor_affine(x, float(scales), 0, self.quant_min, self.quant_max)
-            return torch.fake_quantize_per_channel_affine(
-                x, scales, zero_points.int(), self.ch_axis, self.quant_min, self.quant_max
-            )
+        def _shaped(self, largest: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+            """The scales that calculate_qparams makes of `largest`, with a tenth of its operators."""
+            scales = (largest / ((self.quant_max - self.quant_min) / 2)).clamp_min(EPSILON)
+            if largest.dim() == 0:
+                return scales
+            return scales.reshape([-1 if axis == self.ch_axis else 1 for axis in range(x.dim())])
 
         def calculate_qparams(self) -> tuple[torch.Tensor, torch.Tensor]:
             largest = torch.zeros(()) if self.largest is None else self.largest

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from torch import fx
 
 _GUARDS = "_guards_fn"
+_TRAINED = {"weight_observer": "min-max", "bias_correction": False, "adaround": False, "max_drop": None}
+"""What training settles: a scale that follows its weight, no mending of weights, no layer in float."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,15 @@ def trainable(
     """
     import torch
 
-    options = options.model_copy(update={"weight_observer": "min-max", "bias_correction": False, "adaround": False})
+    options = options.model_copy(update=_TRAINED)
     samples = list(calibration)
     check_samples(samples, captured.inputs)
     folds, original = _folds(captured), dict(captured.program.state_dict)
     with seeded(0):
         prepared = prepared_graph(captured.program, options)
         rule, _ = calibrate(prepared, captured, samples, options, progress=progress)
-    ranges = Ranges(options=options, rule=rule, samples=len(samples), activations=dict(_measured(prepared)))
+    settled = options.model_copy(update={"equalize": False})  # the weights are; once more, and they would be others
+    ranges = Ranges(options=settled, rule=rule, samples=len(samples), activations=dict(_measured(prepared)))
     for name in ("train", "eval"):  # a captured graph refuses both; ours is the same in either
         prepared.__dict__.pop(name, None)
     _drop_guards(prepared)

@@ -19,7 +19,11 @@ _SPECIAL = re.compile(r"([\\`*{}\[\]<>#|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 def report_markdown(manifest: Manifest) -> str:
     """The content of report.md. Names from the user's side are escaped, so that they cannot become markup."""
     return template("report.md.j2", _FILTERS, autoescape=False).render(
-        m=manifest, rows=table.result_rows(manifest), warnings=caveats(manifest), batch=table.batch_of(manifest)
+        m=manifest,
+        rows=table.result_rows(manifest),
+        verdicts=verdicts(manifest),
+        warnings=caveats(manifest),
+        batch=table.batch_of(manifest),
     )
 
 

@@ -8,13 +8,18 @@ from mobilekit.bundle.manifest import Benchmark, Calibration, Delegation, Manife
 from mobilekit.environment import Environment
 from mobilekit.report.caveats import caveats
 from mobilekit.report.table import Row, result_rows
+from mobilekit.report.verdict import Verdict, verdicts
 from mobilekit.spec.base import Spec
 
 
 class Result(Spec):
-    """One artifact: its row of the table, and what the row was made from."""
+    """One artifact: its row of the table, what the row was made from, and whether to ship it.
+
+    A report of an older release has no verdict.
+    """
 
     row: Row
+    verdict: Verdict | None = None
     file: str
     bytes: int
     sha256: str
@@ -42,11 +47,12 @@ def report_of(manifest: Manifest) -> Report:
     """The results of a bundle."""
     artifacts = {(artifact.target, artifact.scheme): artifact for artifact in manifest.artifacts}
     results = []
-    for row in result_rows(manifest):
+    for row, verdict in zip(result_rows(manifest), verdicts(manifest), strict=True):
         artifact = artifacts[row.target, row.precision]
         results.append(
             Result(
                 row=row,
+                verdict=verdict,
                 file=artifact.file,
                 bytes=artifact.bytes,
                 sha256=artifact.sha256,

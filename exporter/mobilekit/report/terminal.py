@@ -17,16 +17,18 @@ from mobilekit.bundle.manifest import Manifest
 from mobilekit.report.caveats import caveats
 from mobilekit.report.instructions import instructions_text
 from mobilekit.report.table import Row, batch_of, figure, percent, plain_table, points, ratio, result_rows, sqnr
+from mobilekit.report.verdict import verdicts
 
 COLUMNS = ("target", "precision", "top-1 % (change)", "SQNR dB", "median ms (ratio)", "MB (ratio)", "status")
 _LEFT = frozenset({0, 1, 6})
 _NARROWEST_STATUS = 14
 _USUAL_RUNNERS = {"eager", "pte", "onnx", "coreml"}
+_JUDGED = {"pays": "green", "failed": "bold red", "does not pay": "bold red"}
 _STYLES = {"passed": "green", "failed": "bold red", "reference": "dim"}
 
 
 def print_results(manifest: Manifest, console: Console) -> None:
-    """The result table, what the figures rest on, and the caveats."""
+    """The result table, whether each artifact is worth shipping, what the figures rest on, and the caveats."""
     rows = result_rows(manifest)
     if console.is_terminal:
         console.print(results_table(rows, console.width))
@@ -36,7 +38,12 @@ def print_results(manifest: Manifest, console: Console) -> None:
     counted = instructions_text(manifest, console.width if console.is_terminal else None)
     if counted is not None:
         _plain(console, counted + "\n")
-    _plain(console, evidence(manifest))
+    for one in verdicts(manifest):
+        if one.kind != "reference":
+            kind = (one.kind, _JUDGED.get(one.kind, "yellow"))
+            text = Text.assemble(f"{one.target} {one.precision}: ", kind, f". {one.words}")
+            console.print(text, soft_wrap=not console.is_terminal)
+    _plain(console, "\n" + evidence(manifest))
     for caveat in caveats(manifest):
         console.print(Text.assemble(("warning: ", "bold yellow"), caveat), soft_wrap=not console.is_terminal)
 

@@ -1,8 +1,8 @@
 """Verdict: whether an artifact is worth shipping, in a sentence, from the bundle's own figures.
 
 A quantized artifact pays when it is faster or smaller than the same target in float, and neither slower, larger nor
-less accurate; a float one when it is faster than eager. What was not measured is not judged, and neither is what
-other programs disturbed.
+less accurate than that, or than the accuracy budget allows where there is one; a float one when it is faster than
+eager. What was not measured is not judged, and neither is what other programs disturbed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Literal
 
-from mobilekit.bundle.manifest import Artifact, Latency, Manifest
+from mobilekit.bundle.manifest import Artifact, Latency, Manifest, Quantization
 from mobilekit.inspection.summary import size_text
+from mobilekit.quantize.schemes import MIXED, QAT
 from mobilekit.report.table import REFERENCE, figure, is_quantized
+from mobilekit.spec.base import Spec
 
 WORTH_SAYING_RATIO = 1.05
 """Two figures closer than 5 % are the same here: less than that, and caches and layout of memory decide."""
@@ -24,8 +26,7 @@ WORTH_SAYING_POINTS = 0.5
 Kind = Literal["reference", "pays", "no gain", "does not pay", "failed", "not known"]
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Spec):
     """What to do with an artifact, and why."""
 
     target: str
@@ -39,6 +40,8 @@ class _Case:
     gains: list[str] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    budget: float | None = None
+    """Points of top-1 that may be lost, where somebody said so."""
 
 
 def verdicts(manifest: Manifest) -> tuple[Verdict, ...]:
@@ -67,7 +70,7 @@ def share_interval(share: float, n: int) -> tuple[float, float]:
 
 def _verdict(manifest: Manifest, artifact: Artifact) -> Verdict:
     def said(kind: Kind, words: str) -> Verdict:
-        return Verdict(artifact.target, artifact.scheme, kind, words)
+        return Verdict(target=artifact.target, precision=artifact.scheme, kind=kind, words=words)
 
     if artifact.target == REFERENCE:
         return said("reference", "The model as PyTorch runs it: what the others are held against. It is not shipped.")
@@ -87,7 +90,39 @@ def _verdict(manifest: Manifest, artifact: Artifact) -> Verdict:
     base = _base(manifest, artifact)
     if base is None:
         return said("not known", "There is nothing in this bundle to compare it with.")
-    return said(*_compared(artifact, base))
+    kind, words = _compared(artifact, base, _budget(manifest) if is_quantized(artifact.scheme) else None)
+    return said(kind, " ".join((words, *_of_its_own(manifest, artifact))))
+
+
+def _budget(manifest: Manifest) -> float | None:
+    """The accuracy budget that the bundle was made with: whoever gives one means every artifact."""
+    given = (one.options.max_drop for one in manifest.quantization if one.options and one.drop_points is not None)
+    return next((points for points in given if points is not None), None)
+
+
+def _of_its_own(manifest: Manifest, artifact: Artifact) -> Iterator[str]:
+    """What the schemes whose name does not say what they came to, came to."""
+    if artifact.scheme == QAT:
+        yield "Float is here the same weights, trained for int8, and not the run that they come from."
+    made = next((one for one in manifest.quantization if one.scheme == artifact.scheme == MIXED), None)
+    if made is not None and made.drop_points is not None:
+        yield _mixture(made)
+
+
+def _mixture(made: Quantization) -> str:
+    """What scheme mixed came to, which depends on the budget."""
+    limit = made.options.max_drop if made.options else None
+    budget = "the budget" if limit is None else f"the budget of {limit:g} points"
+    missed = limit is not None and made.drop_points is not None and made.drop_points > limit
+    if not made.floating:
+        why = (
+            f"{budget} was missed, and layers in float did not help" if missed else f"{budget} needs no layer in float"
+        )
+        return f"The same as int8: {why}."
+    stay = "1 layer stays" if len(made.floating) == 1 else f"{len(made.floating)} layers stay"
+    if missed:
+        return f"{stay} in float, and {budget} was still missed on the calibration samples."
+    return f"{stay} in float for {budget}."
 
 
 def _base(manifest: Manifest, artifact: Artifact) -> Artifact | None:
@@ -101,8 +136,8 @@ def _base(manifest: Manifest, artifact: Artifact) -> Artifact | None:
     return next((one for one in manifest.artifacts if one.target == REFERENCE), None)
 
 
-def _compared(artifact: Artifact, base: Artifact) -> tuple[Kind, str]:
-    case = _Case()
+def _compared(artifact: Artifact, base: Artifact, budget: float | None) -> tuple[Kind, str]:
+    case = _Case(budget=budget)
     name = base.target if base.target == REFERENCE else f"{base.target} {base.scheme}"
     _latency(case, artifact, base)
     if base.target != REFERENCE:  # a .pt2 is no file that an app would ship instead
@@ -162,9 +197,11 @@ def _accuracy(case: _Case, artifact: Artifact, base: Artifact) -> None:
     if mine is None or theirs is None or mine.top1 is None or theirs.top1 is None:
         case.unknown.append("Its accuracy was not measured.")
         return
-    drop = 100 * (theirs.top1 - mine.top1)
-    if drop > max(WORTH_SAYING_POINTS, 200 / max(1, mine.samples)):
-        case.losses.append(f"{drop:.1f} points less accurate ({100 * mine.top1:.1f} against {100 * theirs.top1:.1f} %)")
+    drop, figures = 100 * (theirs.top1 - mine.top1), f"{100 * mine.top1:.1f} against {100 * theirs.top1:.1f} %"
+    if case.budget is not None and drop > case.budget + 1e-9:
+        case.losses.append(f"{drop:.2f} points less accurate ({figures}; the budget is {case.budget:g} points)")
+    elif case.budget is None and drop > max(WORTH_SAYING_POINTS, 200 / max(1, mine.samples)):
+        case.losses.append(f"{drop:.1f} points less accurate ({figures})")
 
 
 def _capital(text: str) -> str:
