@@ -83,6 +83,19 @@ def test_a_process_that_is_killed_costs_nothing_but_time(job: Job, progress, tmp
     assert Path(job.path).is_file()
 
 
+@pytest.mark.slow
+def test_leaving_ends_the_processes_beside(job: Job, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), Team(1, 1, tmp_path / "scratch") as team:
+        waiting = team.submit(job), team.submit(job)
+        while not team._children:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    with pytest.raises(ProcessLookupError):
+        os.kill(team._children[0].pid, 0)
+    assert isinstance(waiting[0].exception(), LostError)
+    assert waiting[1].cancelled()
+
+
 def test_the_last_are_done_here_and_a_failure_beside_is_told_before_the_rest(job: Job, progress) -> None:
     """The first is taken by a process beside, which fails while the third is done here."""
     first, order = Future(), []
