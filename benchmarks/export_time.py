@@ -2,6 +2,7 @@
 
     python benchmarks/export_time.py                      both models, three rounds: some 20 minutes
     python benchmarks/export_time.py --rounds 1 mobilenet_v2
+    python benchmarks/export_time.py --one-process        also without processes beside (docs/decisions/0012)
 
 The stock route is three processes, one for each tool (benchmarks/stock/route.py); ours is one `mobilekit export` with
 the same targets and schemes. Both start from torchvision's module with random weights at 224x224 and calibrate on
@@ -29,10 +30,11 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 MODELS = ("mobilenet_v2", "efficientnet_b0")
 TOOLS = ("executorch", "onnx", "coreml")
+SERIAL = "cold, one process"
 ROUTES = {
     "stock": "the three tools, one after the other, each in a process of its own",
     "cold": "`mobilekit export`, nothing in the cache",
-    "cold, one process": "the same without processes beside",
+    SERIAL: "the same without processes beside",
     "warm": "`mobilekit export` again, as when only the bench settings have changed",
 }
 AIMS = {"cold": 0.6, "warm": 0.1}
@@ -45,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL", help="torchvision's architectures")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--one-process", action="store_true", help="also time an export without processes beside")
     parser.add_argument("--page-only", action="store_true", help="write the page again from the lines that are there")
     options = parser.parse_args()
     lines = RESULTS / "export-time.jsonl"
@@ -52,17 +55,17 @@ def main() -> None:
         rows = []
         for number in range(options.rounds):
             for model in options.models:
-                rows += one_round(model, number)
+                rows += one_round(model, number, [SERIAL] if options.one_process else [])
                 lines.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     (RESULTS / "export-time.md").write_text(page(rows), encoding="utf-8")
 
 
-def one_round(model: str, number: int) -> list[Row]:
+def one_round(model: str, number: int, more: list[str]) -> list[Row]:
     """Every route once; which of stock and cold begins changes from round to round."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        order = ["stock", "cold", "cold, one process"]
+        order = ["stock", "cold", *more]
         rows = [timed(route, model, number, folder) for route in (order if number % 2 == 0 else reversed(order))]
         return [*rows, timed("warm", model, number, folder)]
 
@@ -87,7 +90,7 @@ def timed(route: str, model: str, number: int, folder: Path) -> Row:
 def commands(route: str, model: str, out: Path) -> dict[str, list[str]]:
     if route == "stock":
         return {tool: [sys.executable, str(HERE / "stock" / "route.py"), tool, model, str(out)] for tool in TOOLS}
-    program = (ONE_PROCESS if "one process" in route else "") + RUN
+    program = (ONE_PROCESS if route == SERIAL else "") + RUN
     wanted = [word for target in ("xnnpack", "onnx", "coreml") for word in ("-t", target)]
     arguments = ["export", f"torchvision:{model}", *wanted, "-q", "fp32", "-q", "int8", "--no-bench", "-o", str(out)]
     return {"mobilekit": [sys.executable, "-c", program, *arguments]}

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mobilekit.cache import Cache, Key, digest
+from mobilekit.cache import Cache, Key, digest, store
 from mobilekit.cache.key import canonical
 from mobilekit.errors import StorageError
 
@@ -30,7 +30,7 @@ def key(number: int = 0) -> Key:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
+    return Cache(tmp_path / "cache", limit=1_000_000_000)
 
 
 @pytest.fixture
@@ -138,22 +138,37 @@ def test_what_is_no_entry_is_left_alone(cache: Cache, made: dict[str, Path]) -> 
 
 def test_the_least_recently_used_goes_first(made: dict[str, Path], tmp_path: Path) -> None:
     one = {"one.bin": made["one.bin"]}
-    cache = Cache(tmp_path / "cache", limit=9000)
+    earlier = Cache(tmp_path / "cache", limit=9000)
     for number in range(3):
-        cache.keep(key(number), "", one)
-        os.utime(entry(cache, number), (number, number))
+        earlier.keep(key(number), "", one)
+        os.utime(entry(earlier, number), (number, number))
+    cache = Cache(tmp_path / "cache", limit=9000)
     assert cache.take(key(0), tmp_path / "taken")  # used now
     cache.keep(key(3), "", one)
+    assert len(cache.held()) == 4
+    cache.trim()
     assert [cache.take(key(number), tmp_path / f"t{number}") for number in range(4)] == [True, False, True, True]
     small = Cache(tmp_path / "cache", limit=10)
     small.keep(key(4), "", one)
-    assert [held.name for held in small.held()] == [digest(key(4))], "the newest stays, even if it is too large alone"
+    small.trim()
+    assert [held.name for held in small.held()] == [digest(key(4))], "what was just made stays, however large"
+
+
+def test_there_are_never_too_many(made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_ENTRIES", 2)
+    for number in range(4):
+        Cache(tmp_path / "cache", limit=1_000_000).keep(key(number), "", {"one.bin": made["one.bin"]})
+        os.utime(entry(Cache(tmp_path / "cache"), number), (number, number))
+    cache = Cache(tmp_path / "cache", limit=1_000_000)
+    cache.trim()
+    assert {held.name for held in cache.held()} == {digest(key(2)), digest(key(3))}
 
 
 def test_without_a_place_nothing_is_kept_or_found(made: dict[str, Path], tmp_path: Path) -> None:
     cache = Cache(None)
     cache.keep(key(), "", made)
     assert not cache.take(key(), tmp_path / "taken")
+    cache.trim()
     assert (cache.held(), cache.clear(), cache.complaint) == ([], 0, None)
 
 
@@ -205,7 +220,9 @@ def test_many_at_once_keep_and_take_the_same(cache: Cache, made: dict[str, Path]
                 elif cache.take(key(), place) and (place / "one.bin").read_bytes() != b"one" * 1000:
                     wrong.append(place)
                 else:
-                    Cache(cache.folder.parent, limit=4000).keep(key(turn % 2), "", made)
+                    mine = Cache(cache.folder.parent, limit=4000)
+                    mine.keep(key(turn % 2), "", made)
+                    mine.trim()
             except BaseException as error:
                 wrong.append(error)
 
@@ -215,6 +232,7 @@ def test_many_at_once_keep_and_take_the_same(cache: Cache, made: dict[str, Path]
     for thread in threads:
         thread.join()
     assert wrong == []
+    cache.clear()  # one that was removing may have been passed by the last sweep
     assert [name for name in names(cache.folder) if name.startswith(".")] == []
 
 
@@ -241,8 +259,10 @@ def test_a_writer_that_is_killed_leaves_no_entry_and_is_swept_away(
         assert process.stdout.readline() == "copied\n"
         assert not cache.take(key(), tmp_path / "taken")
         cache.keep(key(1), "", made)
+        cache.trim()
         assert len([name for name in names(cache.folder) if ".partial-" in name]) == 1, "its writer lives"
         process.send_signal(signal.SIGKILL)
     assert [held.name for held in cache.held()] == [digest(key(1))]
     cache.keep(key(2), "", made)
+    cache.trim()
     assert sorted(names(cache.folder)) == sorted([digest(key(1)), digest(key(2))])

@@ -28,6 +28,8 @@ from mobilekit.errors import MobilekitError, OutputExists, StorageError
 from mobilekit.files import files_below, sha256, staged_folder, storage_errors, sweep_stale, write_atomically
 from mobilekit.spec.base import Spec
 
+MOST_ENTRIES = 5000
+"""However small they are: all of them are looked at after an export."""
 _KEY, _ENTRY, _FILES = "key.json", "entry.json", "files"
 _NAME = re.compile(r"[a-z]+-[0-9a-f]{32}")
 _PARTIAL = re.compile(r"\.([a-z]+-[0-9a-f]{32})\.partial-[0-9a-f]+")
@@ -72,6 +74,7 @@ class Cache:
     def __init__(self, root: Path | None, *, limit: int | None = None) -> None:
         self.folder = root / "stages" if root else None
         self._limit = limit
+        self._wanted: set[Path] = set()
         self.complaint: str | None = None
         """Why nothing more is kept; None while all is well."""
 
@@ -95,6 +98,7 @@ class Cache:
                 place.mkdir(parents=True)
             if self._copied(entry, key, place):
                 os.utime(entry)
+                self._wanted.add(entry)
                 return True
             _drop(entry)
         except FileNotFoundError:  # a file of it is missing, or somebody is removing it
@@ -121,7 +125,7 @@ class Cache:
                     record = _Entry(about=about, made=_now(), files=_listed(staging / _FILES))
                     write_atomically(staging / _KEY, canonical(key))
                     write_atomically(staging / _ENTRY, record.model_dump_json(indent=2) + "\n")
-                self._trim(entry)
+                self._wanted.add(entry)
             except OutputExists:
                 raise
             except (MobilekitError, OSError) as error:
@@ -131,6 +135,22 @@ class Cache:
     def held(self) -> list[Held]:
         """All entries, the last used first. What is no entry is left out."""
         return sorted(self._entries(), key=lambda one: (-one.used, one.name))
+
+    def trim(self) -> None:
+        """Remove what was used longest ago until the rest is within the limits; nothing that was wanted from here.
+
+        Looks at every entry, and so is called once, when the work is done."""
+        if self.folder is None or self._limit is None or not self.folder.is_dir():
+            return
+        self._sweep()
+        held = self.held()
+        total, count = sum(one.bytes for one in held), len(held)
+        for one in reversed(held):
+            if total <= self._limit and count <= MOST_ENTRIES:
+                return
+            if one.path not in self._wanted:
+                _drop(one.path)
+                total, count = total - one.bytes, count - 1
 
     def clear(self) -> int:
         """Remove all entries, and what killed writers left. Returns how many there were."""
@@ -174,20 +194,6 @@ class Cache:
             if target.stat().st_size != file.bytes or sha256(target) != file.sha256:
                 return False
         return True
-
-    def _trim(self, newest: Path) -> None:
-        """Remove what was used longest ago until the rest is within the limit; not `newest`."""
-        self._sweep()
-        if self._limit is None:
-            return
-        held = self.held()
-        total = sum(one.bytes for one in held)
-        for one in reversed(held):
-            if total <= self._limit:
-                return
-            if one.path != newest:
-                _drop(one.path)
-                total -= one.bytes
 
     def _sweep(self) -> None:
         """Remove what killed processes left: half written entries, and entries that they were removing."""

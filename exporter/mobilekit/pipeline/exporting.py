@@ -139,6 +139,7 @@ class _Export:
             made = making.run()
             self.quantization = making.quantization()
             artifacts = self._measure(eager, made, evidence, entry, work)
+        self.cache.trim()
         if self.cache.complaint is not None:
             self.progress.warn(self.cache.complaint)
         missed = missed_budgets(self.quantization, artifacts)

@@ -111,14 +111,14 @@ class Making:
 
     def _missing(self, pairs: Sequence[tuple[Target, str]], program: Path) -> list[Job]:
         """What has to be lowered; what is kept is put where it belongs."""
-        order, jobs = self.order, []
+        order, jobs, program_sha256 = self.order, [], sha256(program)
         for target, name in pairs:
             path = order.folder / order.file(target, name)
             inputs, outputs = order.captured.inputs, order.captured.outputs
             key = LowerKey(
                 code_sha256=code(),
                 basis=self._basis,
-                program_sha256=sha256(program),
+                program_sha256=program_sha256,
                 target=target.name,
                 scheme=name,
                 inputs=inputs,
@@ -224,15 +224,20 @@ class Making:
         return QuantizeKey(
             code_sha256=code(),
             basis=self._basis,
-            program_sha256=sha256(order.float_file),
+            program_sha256=self._float_sha256,
             inputs=order.captured.inputs,
             scheme=name,
             options=settings.options if settings else None,
             ranges=settings.ranges if settings else None,
-            samples_sha256=self._samples_sha256() if settings else None,
+            samples_sha256=self._samples_sha256 if settings else None,
             feed=order.feed,
         )
 
+    @cached_property
+    def _float_sha256(self) -> str:
+        return sha256(self.order.float_file)
+
+    @cached_property
     def _samples_sha256(self) -> str:
         samples = self.order.calibration
         assert samples is not None
