@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -10,6 +12,9 @@ from hypothesis import settings
 settings.register_profile("any machine", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None, max_examples=5000)
 settings.load_profile("any machine")
+
+# What is tested is made here and now, and never taken from an earlier export; tests of the cache have their own.
+os.environ["MOBILEKIT_CACHE_GB"] = "0"
 
 
 @pytest.fixture(scope="session")

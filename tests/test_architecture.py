@@ -31,6 +31,7 @@ STAGES = (
     "files",
     "spec.base",
     "environment",
+    "cache",
     "progress",
     "quiet",
     "usercode",

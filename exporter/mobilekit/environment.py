@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -99,6 +100,25 @@ def suitable_cores(values: int) -> int:
     the cores, each hand-over waits for them.
     """
     return 1 if values < WORTH_SHARING else usable_cores()
+
+
+def available_memory_bytes() -> int:
+    """Memory that can be had without taking it from others, within a container's limit. Half of all where none says."""
+    meminfo = Path("/proc/meminfo")
+    known = [_machine().memory_bytes // 2]
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        line = next(line for line in meminfo.read_text().splitlines() if line.startswith("MemAvailable:"))
+        known = [int(line.split()[1]) * 1024]
+    for limit, used in _CONTAINER:
+        with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit ("max")
+            known.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+    return max(0, min(known))
+
+
+_CONTAINER = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
 
 
 def _machine() -> Machine:

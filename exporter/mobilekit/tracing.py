@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def patched(owner: Any, name: str, value: Any) -> Iterator[None]:
     """`owner.name` is `value` for the block, and afterwards what it was, or not there."""
-    before, own = getattr(owner, name, None), name in vars(owner)
+    own = name in vars(owner)
+    before = vars(owner)[name] if own else None  # not getattr, which makes a plain function of a static method
     setattr(owner, name, value)
     try:
         yield
@@ -32,7 +34,11 @@ def patched(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lean() -> Iterator[None]:
-    """For the block, programs are traced without stack traces, copies of notes, and source code that nobody runs."""
+    """For the block, programs are traced without stack traces, copies of notes, and source code that nobody runs.
+
+    What is there before it is also set aside from the garbage collector, which would otherwise walk over a million
+    objects of torch's again and again.
+    """
     import torch._export.utils
     import torch.fx.config
     from torch.fx import GraphModule
@@ -46,8 +52,18 @@ def lean() -> Iterator[None]:
         patched(GraphModule, "recompile", functools.partialmethod(_compile_when_asked, GraphModule.recompile)),
         # torch lists all its operators before every decomposition, in case some have come.
         patched(torch._export.utils, "_materialize_cpp_cia_ops", listing),
+        _set_aside(),
     ):
         yield
+
+
+@contextlib.contextmanager
+def _set_aside() -> Iterator[None]:
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class _Forward:

@@ -56,7 +56,7 @@ class Command:
         return subprocess.Popen(
             [sys.executable, "-m", "mobilekit", *args],
             cwd=self.folder,
-            env={**kept, "TMPDIR": str(self.temporary), "COLUMNS": "80", **(env or {})},
+            env={**kept, "TMPDIR": str(self.temporary), "COLUMNS": "80", "MOBILEKIT_CACHE_GB": "0", **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

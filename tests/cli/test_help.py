@@ -20,6 +20,7 @@ COMMANDS = (
     "report",
     "publish",
     "doctor",
+    "cache",
     "list",
 )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import mobilekit
-from mobilekit.cli import bench, demo, doctor, export, gate, inspect, listing, publish, report, train, verify
+from mobilekit.cli import bench, cache, demo, doctor, export, gate, inspect, listing, publish, report, train, verify
 
 EPILOG = """\b
 Start with:
@@ -43,6 +43,7 @@ app.command("inspect", short_help="What is inside an artifact or a bundle.")(ins
 app.command("report", short_help="A bundle as one HTML page, or as Markdown.")(report.command)
 app.command("publish", short_help="Put a run's weights into its model's folder.")(publish.command)
 app.command("doctor", short_help="What works on this machine.")(doctor.command)
+app.command("cache", short_help="What exports have kept for the next one.")(cache.command)
 app.command("list", short_help="Models, targets, schemes, runners, datasets.")(listing.command)
 
 

@@ -114,6 +114,12 @@ def command(
     ] = None,
     threads: ThreadsOption = None,
     bench: Annotated[bool, typer.Option("--bench/--no-bench", help="Measure latency, load time and memory.")] = True,
+    cache: Annotated[
+        bool,
+        typer.Option(
+            "--cache/--no-cache", help="Take what an earlier export made of the same (`mobilekit cache` shows it)."
+        ),
+    ] = True,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -154,6 +160,7 @@ def command(
             threads=threads,
             bench=bench,
             force=force,
+            cache=cache,
             form=form.value if form else None,
             quantize=revalidated(recipe.quantize, changes),
         )

@@ -45,6 +45,7 @@ def export(
     threads: int | None = None,
     bench: bool = True,
     force: bool = False,
+    cache: bool = True,
     progress: Progress = SILENT,
 ) -> Bundle:
     """Export, verify and measure `module`; returns the bundle written to `output` (`bundles/<name>` when None).
@@ -58,6 +59,7 @@ def export(
     `preprocess`, `labels`: what turns an image or a sound into the input, and names the classes; both go into the
     bundle.
     `quantization`: how int8 is made, where it is not as by default.
+    `cache` false makes everything anew, and keeps nothing for another export (docs/cache.md).
     `trained` false says that the weights are random, so that accuracy is not judged.
 
     The module is left as it was, in training or eval mode. A check that fails does not raise: look at
@@ -82,6 +84,7 @@ def export(
         threads=threads,
         bench=bench,
         force=force,
+        cache=cache,
         quantize=quantization,
     )
     with _modes_kept(module):

@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mobilekit.bundle import Bundle
 from mobilekit.bundle.manifest import Artifact, Manifest, ModelEntry, Quantization, StreamEntry
-from mobilekit.bundle.pte import planned_memory
 from mobilekit.bundle.write import entry_for, utc_now, write_labels, write_manifest
+from mobilekit.cache import Cache
 from mobilekit.capture import Captured, capture, captured_program
 from mobilekit.data import Dataset
 from mobilekit.data.samples import Corrupt
 from mobilekit.environment import describe, source_commit, version_of
 from mobilekit.errors import MissingDependency
-from mobilekit.files import sha256, staged_folder
+from mobilekit.files import sha256, staged_folder, storage_errors
 from mobilekit.lower import Target, check_schemes
 from mobilekit.lower.rewrite import without_traces
 from mobilekit.model import ModelSource
 from mobilekit.pipeline.benching import bench_all
 from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES, NO_DATA, Evidence, find, gather
 from mobilekit.pipeline.golden import write_golden
+from mobilekit.pipeline.keys import basis
+from mobilekit.pipeline.making import Making, Order
 from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, threads_for, verify_all
-from mobilekit.pipeline.quantizing import Settings, default_schemes, missed_budgets, record_of, settings_for
+from mobilekit.pipeline.quantizing import Settings, default_schemes, missed_budgets, settings_for
 from mobilekit.pipeline.start import load_torch
 from mobilekit.pipeline.storage import storing
 from mobilekit.pipeline.streaming import (
-    calibration_calls,
     capture_stream,
     chosen_stream,
     feed_of,
-    for_quantizing,
     stream_entry,
     stream_note,
     write_whole,
 )
+from mobilekit.pipeline.verified import Verified
 from mobilekit.progress import SILENT, Progress
-from mobilekit.quantize import prepare, quantize, scheme
+from mobilekit.quantize import scheme
 from mobilekit.report import write_reports
 from mobilekit.spec import DataSpec, QuantizeSpec, StreamSpec
 
 if TYPE_CHECKING:
     import torch
-    from torch.export import ExportedProgram
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class ExportOptions:
     force: bool = False
     form: Literal["stream", "whole"] | None = None
     quantize: QuantizeSpec | None = None
+    cache: bool = True
+    """Take what an earlier export made of the same, and keep what this one makes (docs/cache.md)."""
 
 
 def export_source(
@@ -77,6 +81,7 @@ def export_source(
     bundle's verifications, since a bundle that can be looked at is worth more than none.
     """
     options = options or ExportOptions()
+    cache = Cache.of_user() if options.cache else Cache(None)
     recipe = source.recipe
     stream = chosen_stream(recipe, options.form)
     pairs = check_schemes(
@@ -91,7 +96,7 @@ def export_source(
         if (missing := target.missing()) is not None:
             raise MissingDependency(f"{target.name}: {missing}")
     with staged_folder(output, force=options.force) as folder:
-        _Export(source, folder, options, pairs, settings, stream, progress).run(dataset, example)
+        _Export(source, folder, options, pairs, settings, stream, cache, progress).run(dataset, example)
     return Bundle.load(output, check=False)
 
 
@@ -106,10 +111,11 @@ class _Export:
         pairs: Sequence[tuple[Target, str]],
         settings: Mapping[str, Settings],
         stream: StreamSpec | None,
+        cache: Cache,
         progress: Progress,
     ) -> None:
         self.source, self.folder, self.options, self.pairs, self.progress = source, folder, options, pairs, progress
-        self.settings, self.stream = settings, stream
+        self.settings, self.stream, self.cache = settings, stream, cache
         self.outputs: Outputs = {}
         self.quantization: tuple[Quantization, ...] = ()
 
@@ -127,13 +133,15 @@ class _Export:
         self.feed = feed_of(entry, whole.inputs, captured.outputs) if entry else None
         self.threads = threads_for(captured.inputs, self.options.threads)
         evidence = self._evidence(whole, dataset, spec or _default_spec(dataset))
-        programs = self._programs(captured, evidence)
         eager = self._write_eager(captured)
-        made = [
-            self._lower(target, name, programs[name if target.schemes[name].prepared else FLOAT], captured)
-            for target, name in self.pairs
-        ]
-        artifacts = self._measure(eager, made, evidence, entry)
+        with _work_folder(self.folder) as work:
+            making = Making(self._order(captured, eager, evidence, work), self.cache, self.progress)
+            made = making.run()
+            self.quantization = making.quantization()
+            artifacts = self._measure(eager, made, evidence, entry, work)
+        self.cache.trim()
+        if self.cache.complaint is not None:
+            self.progress.warn(self.cache.complaint)
         missed = missed_budgets(self.quantization, artifacts)
         for warning in missed:
             self.progress.warn(warning)
@@ -156,39 +164,18 @@ class _Export:
             progress=self.progress,
         )
 
-    def _programs(self, captured: Captured, evidence: Evidence) -> dict[str, ExportedProgram]:
-        """By scheme: the float program, and one for all targets that lower a scheme from a program of its own."""
-        programs = {FLOAT: captured.program}
-        for name in dict.fromkeys(name for target, name in self.pairs if target.schemes[name].prepared):
-            with self.progress.task(f"quantizing to {name}"):
-                if scheme(name).calibrated:
-                    programs[name] = self._calibrated(name, captured, evidence)
-                else:
-                    programs[name] = prepare(name, for_quantizing(captured))
-        return programs
-
-    def _calibrated(self, name: str, captured: Captured, evidence: Evidence) -> ExportedProgram:
-        import torch
-
-        samples = evidence.calibration
-        assert samples is not None
-        batches = (
-            calibration_calls(captured, samples, self.feed)
-            if self.feed
-            else (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
+    def _order(self, captured: Captured, eager: Artifact, evidence: Evidence, work: Path) -> Order:
+        return Order(
+            name=self.source.recipe.name,
+            captured=captured,
+            float_file=self.folder / eager.file,
+            pairs=self.pairs,
+            settings=self.settings,
+            calibration=evidence.calibration,
+            feed=self.feed,
+            folder=self.folder,
+            work=work,
         )
-        labels = None if self.feed or samples.labels is None else samples.labels.tolist()
-        settings = self.settings[name]
-        quantized = quantize(
-            for_quantizing(captured),
-            batches,
-            settings.options,
-            labels=labels,
-            ranges=settings.ranges,
-            progress=self.progress,
-        )
-        self.quantization += (record_of(name, quantized, settings.options),)
-        return quantized.program
 
     def _file(self, target: str, name: str, suffix: str) -> str:
         return f"{self.source.recipe.name}.{target}.{name}{suffix}"
@@ -211,37 +198,25 @@ class _Export:
             outputs=captured.outputs,
         )
 
-    def _lower(self, target: Target, name: str, program: ExportedProgram, captured: Captured) -> Artifact:
-        file = self._file(target.name, name, target.suffix)
-        with self.progress.task(f"lowering to {target.name} {name}"), storing(self.folder / file):
-            lowered = target.lower(program, name, self.folder / file, inputs=captured.inputs, outputs=captured.outputs)
-        return Artifact(
-            **entry_for(self.folder, file).model_dump(),
-            target=target.name,
-            scheme=name,
-            runtime=target.runtime,
-            minimum_runtime=target.minimum_runtime(name),
-            backends=lowered.backends,
-            operators=lowered.operators,
-            inputs=lowered.inputs,
-            outputs=lowered.outputs,
-            delegation=lowered.delegation,
-            planned_memory_bytes=planned_memory(self.folder / file),
-        )
-
     def _measure(
-        self, eager: Artifact, made: Sequence[Artifact], evidence: Evidence, stream: StreamEntry | None
+        self, eager: Artifact, made: Sequence[Artifact], evidence: Evidence, stream: StreamEntry | None, work: Path
     ) -> tuple[Artifact, ...]:
         test = evidence.test
         samples = [test.one(index) for index in range(len(test))]
+        labels = None if test.labels is None else test.labels.tolist()
+        judged = self.source.trained and not evidence.generated
+        made_of = basis(self.threads)
         verified, self.outputs = verify_all(
             self.folder,
             (eager, *made),
             samples,
-            labels=None if test.labels is None else test.labels.tolist(),
-            judged=self.source.trained and not evidence.generated,
+            labels=labels,
+            judged=judged,
             threads=self.threads,
             stream=stream,
+            memory=Verified(
+                self.cache, work, self.source.recipe.name, made_of, eager, samples, labels, judged=judged, stream=stream
+            ),
             progress=self.progress,
         )
         if not self.options.bench:
@@ -284,6 +259,16 @@ class _Export:
         )
         reports = write_reports(self.folder, manifest)
         write_manifest(self.folder, manifest.model_copy(update={"reports": reports}))
+
+
+@contextlib.contextmanager
+def _work_folder(folder: Path) -> Iterator[Path]:
+    """A place in `folder` for what is no part of the bundle."""
+    work = folder / ".work"
+    with storage_errors(work):
+        work.mkdir()
+    yield work  # what an error leaves there goes with the whole of `folder`
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _default_spec(dataset: Dataset | None) -> DataSpec:

@@ -60,6 +60,9 @@ def quantizer(options: QuantizeSpec, floating: frozenset[str] = frozenset()) -> 
             return transformed
 
         def annotate(self, model: fx.GraphModule) -> fx.GraphModule:
+            if not any("batch_norm" in operator_name(node) for node in model.graph.nodes):
+                # Those of batch norms in training are traced anew each time: a quarter of what quantizing takes.
+                self.SUPPORTED_PATTERNS = [one for one in XNNPACKQuantizer.SUPPORTED_PATTERNS if not one.is_qat]
             annotated: fx.GraphModule = super().annotate(model)
             for node in filter(is_int8, annotated.graph.nodes):
                 _annotate(node, scale)

@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mobilekit.cache import cache_root
 from mobilekit.environment import version_of
 from mobilekit.errors import OutputExists, SetupError, StorageError
 from mobilekit.files import staged_folder
@@ -27,12 +28,6 @@ PROGRAM, COUNTER = "mobilekit_runner", "mobilekit_counter"
 INSTALL = "apt install cmake g++ (Debian, Ubuntu) or xcode-select --install && brew install cmake (macOS)"
 _SECONDS = 600.0
 _LOG_LINES = 12
-
-
-def cache_root() -> Path:
-    """Where what was compiled and fetched is kept: $MOBILEKIT_CACHE, or ~/.cache/mobilekit."""
-    given = os.environ.get("MOBILEKIT_CACHE")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "mobilekit"
 
 
 def executorch_folder() -> Path | None:

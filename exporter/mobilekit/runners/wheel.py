@@ -11,9 +11,10 @@ import sys
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from mobilekit.cache import cache_root
 from mobilekit.errors import DownloadError
 from mobilekit.progress import Progress
-from mobilekit.runners.build import cache_root, cached
+from mobilekit.runners.build import cached
 
 _PLATFORM = "manylinux_2_28_aarch64"
 _KEPT = (("executorch", "lib"), ("executorch", "include"))
