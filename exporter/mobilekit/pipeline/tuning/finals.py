@@ -195,9 +195,7 @@ def _shown(
     return tuple(rows)
 
 
-def _verdict(
-    one: Candidate, trial: Trial, races: Mapping[Candidate, Race], max_drop: float, best: Candidate
-) -> str:
+def _verdict(one: Candidate, trial: Trial, races: Mapping[Candidate, Race], max_drop: float, best: Candidate) -> str:
     if trial.loss is not None and trial.loss.failed_checks:
         said = f"fails {', '.join(trial.loss.failed_checks)}"
     elif not trial.within(max_drop):

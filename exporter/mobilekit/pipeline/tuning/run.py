@@ -197,7 +197,9 @@ def _targets(source: ModelSource, asked: Sequence[str] | None, progress: Progres
         if reason is None:
             able.append(one.name)
         elif asked:
-            raise MissingDependency(f"{one.name} cannot be measured on this machine, and tune goes by measuring: {reason}")
+            raise MissingDependency(
+                f"{one.name} cannot be measured on this machine, and tune goes by measuring: {reason}"
+            )
         else:
             progress.warn(f"{one.name} is left out, since it cannot be measured on this machine: {reason}")
     if not able:
@@ -228,16 +230,15 @@ def _searched(
     if workshop.labels_missing:
         progress.warn(workshop.labels_missing)
     about = _about(source, workshop, plan, options)
-    study = Study.opened(plan.name, plan.url, about, seed=options.seed)
     space = Space(plan.variants, plan.base, lambda: len(workshop.ranking.in_order))
-    reference = workshop.make(plan.reference)
-    with Clock(reference.path, workshop.timed, threads=workshop.threads) as clock:
-        search = Search(
-            study, about, space, workshop, clock, plan.plain, options.objective, options.max_drop, progress
-        )
+    with (
+        Study.opened(plan.name, plan.url, about, seed=options.seed) as study,
+        Clock(workshop.make(plan.reference).path, workshop.timed, threads=workshop.threads) as clock,
+    ):
+        search = Search(study, about, space, workshop, clock, plan.plain, options.objective, options.max_drop, progress)
         notes = search.run(options.trials, options.timeout)
         ended = None if options.search_only else search.finals(options.final_seconds)
-    trials = search.trials()
+        trials = search.trials()
     best = front(trials, options.objective)
     result = TuneResult(
         model=source.recipe.name,

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from optuna.trial import BaseTrial
 
-Order = Literal["costly", "first", "last"]
-"""Which layers stay float: those that int8 costs most, or a piece at either end, which needs one conversion only."""
+Order = Literal["costly", "light", "first", "last"]
+"""Which layers stay float: those by which int8 loses most; those with the least to compute, which gain nothing by int8
+and pay for conversions; or a piece at either end, which needs one conversion only."""
 ORDERS: list[Order] = list(get_args(Order))
 OBSERVERS = ("auto", *RULES)
 WEIGHT_OBSERVERS = ("min-max", "mse")
@@ -61,8 +62,8 @@ class Candidate:
         named: tuple[str, ...] = ()
         if self.floating:
             found = ranking()
-            layers = {"costly": found.by_cost, "first": found.in_order, "last": found.in_order[::-1]}[self.order]
-            named = layers[: self.floating]
+            ends = {"first": found.in_order, "last": found.in_order[::-1]}
+            named = {"costly": found.by_cost, "light": found.by_work, **ends}[self.order][: self.floating]
         return base.model_copy(
             update={
                 "observer": self.observer,

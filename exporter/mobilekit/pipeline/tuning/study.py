@@ -7,12 +7,13 @@ errors are kept in it, so that a search can be gone on with after any end, and O
 from __future__ import annotations
 
 import contextlib
-import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from mobilekit.errors import MissingDependency, SetupError, UsageError
 from mobilekit.files import storage_errors
@@ -29,6 +30,7 @@ FINGERPRINT, RECORD, ERROR, SAME = "mobilekit", "record", "error", "same_as"
 HEARTBEAT_S, GRACE_S = 20, 120
 """A running trial says so this often; after that long a silence its process is taken for dead."""
 _STARTUP = 10
+_ATTEMPTS = 5
 _PATIENCE_S = 60.0
 """How long a SQLite file may be another process's."""
 
@@ -48,9 +50,7 @@ def storage_url(text: str) -> str:
     scheme, _, rest = text.partition("://")
     if scheme in ("postgresql", "postgres"):
         if find_spec("psycopg") is None:
-            raise MissingDependency(
-                "a study in PostgreSQL needs psycopg", hint="pip install 'mobilekit[postgresql]'"
-            )
+            raise MissingDependency("a study in PostgreSQL needs psycopg", hint="pip install 'mobilekit[postgresql]'")
         return f"postgresql+psycopg://{rest}"
     return text
 
@@ -62,7 +62,7 @@ def without_password(url: str) -> str:
 
     try:
         return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # a port that is no number
         raise UsageError(
             f"--storage {url.partition('://')[0]}://...: not a database URL",
             hint="a file's name for SQLite, or postgresql://USER:PASSWORD@HOST/DATABASE",
@@ -88,11 +88,12 @@ def storage_failures(shown: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Study:
-    """One search: its name, where it is kept, and Optuna's own object."""
+    """One search: its name, where it is kept, and Optuna's own objects. `with` closes the connection."""
 
     name: str
     storage: str
     inner: optuna.Study
+    database: optuna.storages.RDBStorage
     seed: int
 
     @classmethod
@@ -103,12 +104,28 @@ class Study:
         """
         shown = without_password(url)
         with storage_failures(shown):
-            inner = _opened(name, url)
-            if FINGERPRINT not in inner.user_attrs:
-                inner.set_user_attr(FINGERPRINT, dict(fingerprint))
-        study = cls(name, shown, inner, seed)
-        study.check(fingerprint)
+            study = cls(name, shown, *_opened(name, url), seed)
+            try:
+                if FINGERPRINT not in study.inner.user_attrs:
+                    study.inner.set_user_attr(FINGERPRINT, dict(fingerprint))
+                study.check(fingerprint)
+            except BaseException:
+                study.close()
+                raise
         return study
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the database to others."""
+        self.database.remove_session()
+        self.database.engine.dispose()
 
     def check(self, fingerprint: Fingerprint) -> None:
         """Raise UsageError when the study is about something else, naming all that differs."""
@@ -173,9 +190,9 @@ class Study:
         """Another trial of the same candidate that is under way or has come to an end."""
         for one in self.inner.get_trials(deepcopy=False):
             ended = RECORD in one.user_attrs and SAME not in one.user_attrs
-            if one.number < number and (ended or one.state.name == "RUNNING") and "variant" in one.params:
-                if candidate_of(one.params) == candidate:
-                    return one
+            counts = one.number < number and (ended or one.state.name == "RUNNING")
+            if counts and "variant" in one.params and candidate_of(one.params) == candidate:
+                return one
         return None
 
     def step(self, objective: Callable[[optuna.Trial], float]) -> None:
@@ -194,7 +211,7 @@ class Study:
             self.inner.optimize(objective, n_trials=1, catch=(CandidateFailed,))
 
 
-class CandidateFailed(Exception):  # noqa: N818
+class CandidateFailed(Exception):
     """A candidate that cannot be made or run: a finding, not the end of the search."""
 
 
@@ -211,17 +228,40 @@ def _silent() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def _opened(name: str, url: str) -> optuna.Study:
+def _opened(name: str, url: str) -> tuple[optuna.Study, optuna.storages.RDBStorage]:
+    """The study, its tables made where there are none. Two processes that make them at once get in each other's way:
+    the one that comes second tries again."""
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return _connected(name, url)
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            made_twice = "already exists" in str(error) or "unique" in str(error).lower()
+            if not made_twice:
+                raise
+            time.sleep(0.3 * attempt)
+    return _connected(name, url)
+
+
+def _connected(name: str, url: str) -> tuple[optuna.Study, optuna.storages.RDBStorage]:
     import optuna
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
     arguments: dict[str, Any] = {"connect_args": {"timeout": _PATIENCE_S}} if url.startswith("sqlite") else {}
     try:
         with quiet(), _silent():
-            storage = optuna.storages.RDBStorage(
+            database = optuna.storages.RDBStorage(
                 url, engine_kwargs=arguments, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S
             )
-            return optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+            try:
+                study = optuna.create_study(
+                    storage=database, study_name=name, direction="minimize", load_if_exists=True
+                )
+            except BaseException:
+                database.engine.dispose()
+                raise
+            return study, database
     except ImportError as error:
         raise MissingDependency(
             f"the driver of {url.partition('://')[0]} is not installed",
@@ -237,8 +277,3 @@ def _opened(name: str, url: str) -> optuna.Study:
             f"{without_password(url)} was written by another version of Optuna: {error}",
             hint="begin a new one: --storage FILE",
         ) from error
-
-
-def fingerprint_text(value: object) -> str:
-    """A value as it is compared and shown."""
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

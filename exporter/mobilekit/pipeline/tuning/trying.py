@@ -51,7 +51,7 @@ def measured(workshop: Workshop, clock: Clock, candidate: Candidate, number: int
 
 
 class Trier:
-    """The objective of a study. `exhausted` is set when nothing is left that was not tried; `mine` was measured here."""
+    """The objective of a study. `exhausted`: nothing is left that was not tried. `mine`: what was measured here."""
 
     def __init__(
         self,

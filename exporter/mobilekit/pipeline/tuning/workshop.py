@@ -103,9 +103,7 @@ class Workshop:
     @cached_property
     def ranking(self) -> Ranking:
         """The layers that may stay float."""
-        return rank_layers(
-            for_quantizing(self.captured), _batches(self.calibration), self.base, progress=self.progress
-        )
+        return rank_layers(for_quantizing(self.captured), _batches(self.calibration), self.base, progress=self.progress)
 
     def options_of(self, candidate: Candidate) -> QuantizeSpec:
         """How int8 is made for it, as `mobilekit export` takes it."""
@@ -120,9 +118,7 @@ class Workshop:
         program = self._program(candidate) if prepared else self.captured.program
         path = self.folder / f"{next(self._numbers)}.{candidate.target}.{candidate.scheme}{one.suffix}"
         with self.progress.task(f"lowering to {one.name} {candidate.scheme}"), storing(path):
-            one.lower(
-                program, candidate.scheme, path, inputs=self.captured.inputs, outputs=self.captured.outputs
-            )
+            one.lower(program, candidate.scheme, path, inputs=self.captured.inputs, outputs=self.captured.outputs)
         self._made[candidate] = Made(candidate, path, size(path), sha256(path))
         return self._made[candidate]
 
