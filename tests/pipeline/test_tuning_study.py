@@ -17,7 +17,15 @@ import pytest
 from mobilekit.errors import MissingDependency, SetupError, UsageError
 from mobilekit.pipeline.tuning import study as studies
 from mobilekit.pipeline.tuning.space import Candidate, Space
-from mobilekit.pipeline.tuning.study import ERROR, RECORD, Study, storage_failures, storage_url, without_password
+from mobilekit.pipeline.tuning.study import (
+    ERROR,
+    RECORD,
+    Study,
+    check_storage,
+    storage_failures,
+    storage_url,
+    without_password,
+)
 from mobilekit.report.tuned import Loss, Pace, Trial
 from mobilekit.spec import QuantizeSpec
 
@@ -174,14 +182,17 @@ def test_postgresql_without_its_driver_says_how_to_get_it(monkeypatch: pytest.Mo
     assert "mobilekit[postgresql]" in str(caught.value.hint)
 
 
-def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("use", [check_storage, lambda url: Study.opened("s", url, ABOUT, seed=0).close()])
+def test_what_is_no_database_is_refused(tmp_path: Path, use: Callable[[str], None]) -> None:
     (tmp_path / "notes.db").write_text("these are no tables, however long one reads them" * 20)
     with pytest.raises(SetupError, match="not a database"):
-        Study.opened("s", storage_url(str(tmp_path / "notes.db")), ABOUT, seed=0)
+        use(storage_url(str(tmp_path / "notes.db")))
     with pytest.raises(UsageError, match="no such kind of database"):
-        Study.opened("s", "nosuch://h/d", ABOUT, seed=0)
-    with pytest.raises(SetupError, match=r"fails: .*refused"):
-        Study.opened("s", storage_url("postgresql://u:secret@127.0.0.1:1/d"), ABOUT, seed=0)
+        use("nosuch://h/d")
+    with pytest.raises(SetupError, match=r"fails: .*refused") as caught:
+        use(storage_url("postgresql://u:secret@127.0.0.1:1/d"))
+    assert "secret" not in str(caught.value)
+    use(storage_url(str(tmp_path / "new.db")))
 
 
 def test_a_server_that_goes_away_is_told_without_a_trace() -> None:

@@ -16,6 +16,7 @@ from mobilekit.bench.stats import ratio_of_rounds, summarize
 from mobilekit.bench.turns import order_of_round
 from mobilekit.bundle.manifest import Interval
 from mobilekit.environment import describe
+from mobilekit.errors import RunnerError, SetupError
 from mobilekit.report.tuned import Pace
 from mobilekit.runners import Array, Effort, Worker
 from mobilekit.runners.registry import runner_for
@@ -44,17 +45,18 @@ class Clock:
         self._worker.close()
 
     def pace(self, candidate: Worker) -> Pace:
-        """Time `candidate`, which is loaded. Raises RunnerError."""
-        seats = (self._worker, candidate)
+        """Time `candidate`, which is loaded. Raises RunnerError, or SetupError where the reference fails."""
         cores = quiet_cores(self._threads)
-        for seat in seats:
+        for seat in (self._worker, candidate):
             if cores is not None and seat.pid is not None:
                 pin(seat.pid, cores)
-            seat.time(self._inputs, _FIRST)
+        turns = (self._reference_turn, lambda effort: candidate.time(self._inputs, effort).nanoseconds)
+        for turn in turns:
+            turn(_FIRST)
         rounds: tuple[list[tuple[int, ...]], list[tuple[int, ...]]] = ([], [])
         for number in range(ROUNDS):
             for place in order_of_round(2, number):
-                rounds[place].append(seats[place].time(self._inputs, _BLOCK).nanoseconds)
+                rounds[place].append(turns[place](_BLOCK))
         summary = summarize([one for block in rounds[1] for one in block])
         ratio, interval = ratio_of_rounds(rounds[1], rounds[0], seed=0)
         return Pace(
@@ -67,3 +69,13 @@ class Clock:
             threads=self._threads,
             machine=self._machine,
         )
+
+    def _reference_turn(self, effort: Effort) -> tuple[int, ...]:
+        """Without it no candidate has a figure: that is no finding of theirs."""
+        try:
+            return self._worker.time(self._inputs, effort).nanoseconds
+        except RunnerError as error:
+            raise SetupError(
+                f"the plain float artifact, which all are timed against, failed: {error.message}",
+                hint="the study is kept; the same command goes on with it",
+            ) from error

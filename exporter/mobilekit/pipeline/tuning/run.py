@@ -30,7 +30,14 @@ from mobilekit.pipeline.tuning.finals import Finals
 from mobilekit.pipeline.tuning.search import Search
 from mobilekit.pipeline.tuning.selection import DEFAULT_SAMPLES
 from mobilekit.pipeline.tuning.space import Candidate, Space
-from mobilekit.pipeline.tuning.study import Fingerprint, Study, storage_failures, storage_url, without_password
+from mobilekit.pipeline.tuning.study import (
+    Fingerprint,
+    Study,
+    check_storage,
+    storage_failures,
+    storage_url,
+    without_password,
+)
 from mobilekit.pipeline.tuning.workshop import Workshop
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize.schemes import QAT, STATIC
@@ -135,7 +142,7 @@ def tune(
             force=options.force,
             quantize=chosen,
         ),
-        dataset=dataset,
+        dataset=plan.dataset,
         progress=progress,
     )
     plot = _plot(options, plan.name)
@@ -166,6 +173,8 @@ def _planned(
     variants = _variants(source, targets, options.schemes)
     base = (options.quantize or source.recipe.quantize).model_copy(update={"max_drop": None, "floating": ()})
     name = options.study or source.recipe.name
+    url = storage_url(options.storage or str(FOLDER / f"{name}.db"))
+    check_storage(url)
     spec = options.data or source.recipe.data
     found = find(source.recipe, spec, dataset, progress)
     if found is None:
@@ -176,7 +185,7 @@ def _planned(
     int8 = QAT if source.ranges is not None else STATIC
     return _Plan(
         name=name,
-        url=storage_url(options.storage or str(FOLDER / f"{name}.db")),
+        url=url,
         variants=variants,
         plain=tuple(Space(variants, base, lambda: 0).plain(targets, int8)),
         reference=Candidate(targets[0], "fp32"),

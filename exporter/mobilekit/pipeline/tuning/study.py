@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from mobilekit.errors import MissingDependency, SetupError, UsageError
 from mobilekit.files import storage_errors
@@ -38,15 +38,9 @@ Fingerprint = Mapping[str, str]
 
 
 def storage_url(text: str) -> str:
-    """A storage as SQLAlchemy names it: a URL, or the path of a SQLite file, whose folder is made.
-
-    Raises UsageError and MissingDependency.
-    """
+    """A storage as SQLAlchemy names it: a URL, or the path of a SQLite file. Raises MissingDependency."""
     if "://" not in text:
-        path = Path(text)
-        with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return f"sqlite:///{path}"
+        return f"sqlite:///{text}"
     scheme, _, rest = text.partition("://")
     if scheme in ("postgresql", "postgres"):
         if find_spec("psycopg") is None:
@@ -84,6 +78,24 @@ def storage_failures(shown: str) -> Iterator[None]:
             f"the study's storage {shown} fails: {said[0] if said else type(cause).__name__}",
             hint="what was found so far is kept; the same command goes on with it",
         ) from error
+
+
+def check_storage(url: str) -> None:
+    """Connect to the database and leave it again: what is wrong with it is told before anything takes long.
+
+    Raises UsageError, MissingDependency, SetupError."""
+    import sqlalchemy
+
+    shown, file = without_password(url), _sqlite_file(url)
+    if file is not None and not file.exists():
+        return
+    with storage_failures(shown), _refusals(url):
+        engine = sqlalchemy.create_engine(url)
+        try:
+            with engine.connect() as connection:
+                sqlalchemy.inspect(connection).get_table_names()
+        finally:
+            engine.dispose()
 
 
 @dataclass(frozen=True)
@@ -246,22 +258,38 @@ def _opened(name: str, url: str) -> tuple[optuna.Study, optuna.storages.RDBStora
 
 def _connected(name: str, url: str) -> tuple[optuna.Study, optuna.storages.RDBStorage]:
     import optuna
+
+    file = _sqlite_file(url)
+    if file is not None:
+        with storage_errors(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+    arguments = {"connect_args": {"timeout": _PATIENCE_S}} if file is not None else {}
+    with _refusals(url), quiet(), _silent():
+        database = optuna.storages.RDBStorage(
+            url, engine_kwargs=arguments, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S
+        )
+        try:
+            study = optuna.create_study(storage=database, study_name=name, direction="minimize", load_if_exists=True)
+        except BaseException:
+            database.engine.dispose()
+            raise
+        return study, database
+
+
+def _sqlite_file(url: str) -> Path | None:
+    from sqlalchemy.engine import make_url
+
+    found = make_url(url) if url.startswith("sqlite") else None
+    return Path(found.database) if found is not None and found.database else None
+
+
+@contextlib.contextmanager
+def _refusals(url: str) -> Iterator[None]:
+    """What is wrong with the URL itself, in words. Raises MissingDependency and UsageError."""
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-    arguments: dict[str, Any] = {"connect_args": {"timeout": _PATIENCE_S}} if url.startswith("sqlite") else {}
     try:
-        with quiet(), _silent():
-            database = optuna.storages.RDBStorage(
-                url, engine_kwargs=arguments, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S
-            )
-            try:
-                study = optuna.create_study(
-                    storage=database, study_name=name, direction="minimize", load_if_exists=True
-                )
-            except BaseException:
-                database.engine.dispose()
-                raise
-            return study, database
+        yield
     except ImportError as error:
         raise MissingDependency(
             f"the driver of {url.partition('://')[0]} is not installed",
