@@ -78,7 +78,17 @@ NAMES = {
         "example_inputs",
         "export_graph",
     ],
-    "mobilekit.quantize": ["SCHEMES", "QuantizationReport", "Quantized", "Scheme", "prepare", "quantize", "scheme"],
+    "mobilekit.quantize": [
+        "SCHEMES",
+        "QuantizationReport",
+        "Quantized",
+        "Ranking",
+        "Scheme",
+        "prepare",
+        "quantize",
+        "rank_layers",
+        "scheme",
+    ],
     "mobilekit.lower": ["TARGETS", "Lowered", "Realization", "Target", "check_schemes", "realizations", "target"],
     "mobilekit.runners": [
         "RUNNERS",
@@ -167,6 +177,7 @@ NAMES = {
     "mobilekit.pipeline": [
         "BenchOptions",
         "GateOptions",
+        "TuneOptions",
         "gate",
         "DemoResult",
         "ExportOptions",
@@ -177,6 +188,7 @@ NAMES = {
         "find_mistakes",
         "train_seeds",
         "train_source",
+        "tune",
         "verify_bundle",
     ],
 }

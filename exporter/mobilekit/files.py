@@ -110,7 +110,7 @@ def staged_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
     cannot be written. With `force` the old folder is replaced only after the new one is complete.
     """
     output = Path(os.path.abspath(output))
-    _refuse_existing(output, force)
+    refuse_existing(output, force)
     with contextlib.ExitStack() as lock:
         lock.enter_context(_parents_of(output))
         # Not at the same time as another writer's: its sweep could take the folder before it is locked.
@@ -122,7 +122,7 @@ def staged_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
             with storage_errors(output):
                 yield staging
                 with _one_at_a_time(output.parent):
-                    _refuse_existing(output, force)
+                    refuse_existing(output, force)
                     (staging / _LOCK).unlink()
                     _swap_in(staging, output)
         except BaseException:
@@ -175,7 +175,8 @@ def _unattended(output: Path, kind: str) -> Iterator[Path]:
                     yield folder
 
 
-def _refuse_existing(output: Path, force: bool) -> None:
+def refuse_existing(output: Path, force: bool) -> None:
+    """Raise OutputExists when `output` is there, but for a folder that `force` allows to be replaced."""
     try:
         mode = os.lstat(output).st_mode
     except OSError:

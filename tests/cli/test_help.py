@@ -16,6 +16,7 @@ COMMANDS = (
     "verify",
     "bench",
     "gate",
+    "tune",
     "inspect",
     "report",
     "publish",

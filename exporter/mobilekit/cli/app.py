@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 import mobilekit
-from mobilekit.cli import bench, cache, demo, doctor, export, gate, inspect, listing, publish, report, train, verify
+from mobilekit.cli import (
+    bench,
+    cache,
+    demo,
+    doctor,
+    export,
+    gate,
+    inspect,
+    listing,
+    publish,
+    report,
+    train,
+    tune,
+    verify,
+)
 
 EPILOG = """\b
 Start with:
@@ -39,6 +53,7 @@ app.command("export", short_help="Make a bundle of a model: lower, verify, measu
 app.command("verify", short_help="Check a bundle, and run it against eager.")(verify.command)
 app.command("bench", short_help="Latency, load time and memory of a bundle.")(bench.command)
 app.command("gate", short_help="A candidate against its baseline, for CI.")(gate.command)
+app.command("tune", short_help="Search for the fastest artifact within an accuracy budget.")(tune.command)
 app.command("inspect", short_help="What is inside an artifact or a bundle.")(inspect.command)
 app.command("report", short_help="A bundle as one HTML page, or as Markdown.")(report.command)
 app.command("publish", short_help="Put a run's weights into its model's folder.")(publish.command)

@@ -9,12 +9,14 @@ from mobilekit.pipeline.mistakes import find_mistakes
 from mobilekit.pipeline.remeasure import bench_bundle, verify_bundle
 from mobilekit.pipeline.seeds import train_seeds
 from mobilekit.pipeline.training import train_source
+from mobilekit.pipeline.tuning import TuneOptions, tune
 
 __all__ = [
     "BenchOptions",
     "DemoResult",
     "ExportOptions",
     "GateOptions",
+    "TuneOptions",
     "bench_bundle",
     "demo",
     "export",
@@ -23,5 +25,6 @@ __all__ = [
     "gate",
     "train_seeds",
     "train_source",
+    "tune",
     "verify_bundle",
 ]

@@ -120,7 +120,7 @@ def gather(
             corrupt=corrupt,
             progress=progress,
         )
-    labels, warning = _usable_labels(recipe, dataset, test, classes)
+    labels, warning = usable_labels(recipe, dataset, test, classes)
     if warning is not None:
         test = replace(test, labels=None)
         progress.warn(warning)
@@ -144,7 +144,7 @@ def _generated(recipe: Recipe, calibrate: bool) -> Evidence:
     return Evidence(calibration, test, recipe.labels, 0)
 
 
-def _usable_labels(
+def usable_labels(
     recipe: Recipe, dataset: Dataset, test: Samples, classes: int | None
 ) -> tuple[tuple[str, ...] | None, str | None]:
     """The names of the model's classes, and a warning when the data's labels are not the model's."""

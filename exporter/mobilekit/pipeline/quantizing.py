@@ -31,7 +31,7 @@ def default_schemes(source: ModelSource, options: QuantizeSpec | None) -> tuple[
     options, schemes = options or source.recipe.quantize, source.recipe.export.schemes
     if source.ranges is not None:
         schemes = tuple(QAT if name == STATIC else name for name in schemes)
-    if options.max_drop is not None and MIXED not in schemes:
+    if (options.max_drop is not None or options.floating) and MIXED not in schemes:
         schemes = (*schemes, MIXED)
     return schemes
 
@@ -41,10 +41,12 @@ def settings_for(scheme: str, source: ModelSource, options: QuantizeSpec | None)
 
     Raises UsageError for int8-qat of what was not trained so."""
     options = options or source.recipe.quantize
+    if scheme == MIXED and options.floating:
+        return Settings(options)
     if scheme == MIXED:
         budget = DEFAULT_MAX_DROP if options.max_drop is None else options.max_drop
         return Settings(options.model_copy(update={"max_drop": budget}))
-    options = options.model_copy(update={"max_drop": None})
+    options = options.model_copy(update={"max_drop": None, "floating": ()})
     if scheme != QAT:
         return Settings(options)
     if source.ranges is None:
@@ -67,7 +69,7 @@ def record_of(scheme: str, quantized: Quantized, options: QuantizeSpec) -> Quant
         options=options,
         rule=report.rule,
         tried=report.tried,
-        floating=report.plan.floating if report.plan else (),
+        floating=report.plan.floating if report.plan else options.floating,
         drop_points=report.plan.drop_points if report.plan else None,
     )
 

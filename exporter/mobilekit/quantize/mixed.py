@@ -64,21 +64,21 @@ def plan(
         return tried[key]
 
     with progress.task("looking for the layers that must stay float") as task:
-        ranked = _ranked(whole, costs)
-        low, high = 0, max(0, len(ranked) - 1)  # one at least stays int8
-        if drop(ranked[:low]) > budget and drop(ranked[:high]) <= budget:
+        order = ranked(whole, costs)
+        low, high = 0, max(0, len(order) - 1)  # one at least stays int8
+        if drop(order[:low]) > budget and drop(order[:high]) <= budget:
             while high - low > 1:
                 middle = (low + high) // 2
-                low, high = (low, middle) if drop(ranked[:middle]) <= budget else (middle, high)
-            kept = list(ranked[:high])
-            for name in ranked[:high][::-1][:MOST_PRUNED]:
+                low, high = (low, middle) if drop(order[:middle]) <= budget else (middle, high)
+            kept = list(order[:high])
+            for name in order[:high][::-1][:MOST_PRUNED]:
                 without = [one for one in kept if one != name]
                 kept = without if drop(without) <= budget else kept
     best = min(tried, key=lambda one: (tried[one] > budget, len(one) if tried[one] <= budget else tried[one]))
-    return Plan(tuple(name for name in ranked if name in best), tried[best], tried[best] <= budget)
+    return Plan(tuple(name for name in order if name in best), tried[best], tried[best] <= budget)
 
 
-def _ranked(graph: fx.GraphModule, costs: Mapping[str, float]) -> list[str]:
+def ranked(graph: fx.GraphModule, costs: Mapping[str, float]) -> list[str]:
     """The layers, the most costly first; inputs are no layers."""
     inputs = {layer_label(node) for node in graph.graph.nodes if node.op == "placeholder"}
     return sorted((name for name in costs if name not in inputs), key=lambda name: costs[name])

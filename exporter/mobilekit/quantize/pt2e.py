@@ -26,7 +26,7 @@ from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize.calibrate import calibrate, check_samples, not_finite, use_ranges
 from mobilekit.quantize.folding import make_foldable, operator_name
 from mobilekit.quantize.graph import drop_unused
-from mobilekit.quantize.layers import LAYER_SAMPLES, layer_noise
+from mobilekit.quantize.layers import LAYER_SAMPLES, layer_label, layer_noise
 from mobilekit.quantize.mend import MOST_SAMPLES, mend
 from mobilekit.quantize.mixed import Plan, plan
 from mobilekit.quantize.quantizer import quantizer
@@ -34,6 +34,7 @@ from mobilekit.quantize.report import QuantizationReport, Quantized
 from mobilekit.quantize.sensitivity import Costs, sensitivity
 from mobilekit.quantize.simulate import Batches, stacked
 from mobilekit.quiet import quiet
+from mobilekit.registry import lookup
 from mobilekit.spec import QuantizeSpec
 from mobilekit.spec.quantize import Rule
 from mobilekit.usercode import summary
@@ -69,7 +70,7 @@ def quantize(
         raise QuantizeError("nothing to calibrate on: the calibration set is empty")
     check_samples(samples, captured.inputs)
     with seeded(0):  # the quantizer draws random tensors to trace its patterns with
-        prepared = prepared_graph(captured.program, options)
+        prepared = prepared_graph(captured.program, options, options.floating)
         measured = use_ranges(prepared, captured, samples[0], ranges) if ranges else None
         rule, tried = measured or calibrate(prepared, captured, samples, options, progress=progress)
         few = stacked(samples[:LAYER_SAMPLES], captured.inputs)
@@ -114,7 +115,16 @@ def prepared_graph(program: ExportedProgram, options: QuantizeSpec, floating: Co
             prepared: fx.GraphModule = prepare_pt2e(module, quantizer(options, frozenset(floating)))
     except Exception as error:
         raise QuantizeError(f"the quantizer refuses the graph: {summary(error)}") from error
+    _refuse_unknown(floating, prepared)
     return prepared
+
+
+def _refuse_unknown(floating: Collection[str], prepared: fx.GraphModule) -> None:
+    """A name that is no layer's would leave nothing in float, without a word."""
+    if floating:
+        layers = {layer_label(node) for node in prepared.graph.nodes}
+        for name in floating:
+            lookup("layer to stay float", name, dict.fromkeys(layers, name))
 
 
 def _calibrated(

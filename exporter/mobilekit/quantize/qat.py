@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from torch import fx
 
 _GUARDS = "_guards_fn"
-_TRAINED = {"weight_observer": "min-max", "bias_correction": False, "adaround": False, "max_drop": None}
+_TRAINED = {"weight_observer": "min-max", "bias_correction": False, "adaround": False, "max_drop": None, "floating": ()}
 """What training settles: a scale that follows its weight, no mending of weights, no layer in float."""
 
 

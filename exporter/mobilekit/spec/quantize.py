@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mobilekit.spec.base import Spec
 
@@ -38,3 +38,12 @@ class QuantizeSpec(Spec):
     max_drop: Annotated[float, Field(ge=0, le=100)] | None = Field(
         default=None, description="points of top-1 that may be lost on calibration samples; layers stay float for it"
     )
+    floating: tuple[str, ...] = Field(
+        default=(), description="of scheme mixed: these layers stay float, by name, in place of those a budget needs"
+    )
+
+    @model_validator(mode="after")
+    def _one_reason_to_stay_float(self) -> Self:
+        if self.floating and self.max_drop is not None:
+            raise ValueError("floating names the layers that stay float, max_drop has them found: give one of the two")
+        return self

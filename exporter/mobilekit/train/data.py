@@ -65,17 +65,11 @@ def load_training_data(
     Raises DataError when it is unlabelled, too small or unreadable, SpecError when it does not fit `inputs`.
     """
     split = dataset.split("train")
-    labels = split.labels_of()
-    if labels is None or dataset.split("test").labels_of() is None:
+    if split.labels_of() is None or dataset.split("test").labels_of() is None:
         raise DataError(f"{dataset.name} has no labels; training needs them", hint="put images into folders by class")
-    files = [split.id_of(index) for index in range(len(split))] if dataset.kind == "audio" else []
-    if files:  # a voice that is trained on says nothing of voices that are not
-        kept, back = held_out_speakers(files, labels, validation_fraction, seed, "validation split")
-    else:
-        kept, back = held_out(len(split), labels, validation_fraction, seed, "validation split")
     test = subset(dataset.split("test"), test_samples, seed=seed)
     images = preprocess if isinstance(preprocess, ImagePreprocess) and dataset.kind == "image" else None
-    chosen = (Subset(split, tuple(kept.tolist())), Subset(split, tuple(back.tolist())), test)
+    chosen = (*divided(dataset, seed=seed, validation_fraction=validation_fraction), test)
 
     def read(part: Subset) -> Part:
         if images is not None:
@@ -89,6 +83,18 @@ def load_training_data(
     if len(train) < 2 or len(validation) < 1:
         raise DataError(f"{dataset.name}: {len(split)} samples to train on are too few; at least 3 are needed")
     return TrainingData(dataset.name, train, validation, tested, images)
+
+
+def divided(dataset: Dataset, *, seed: int, validation_fraction: float) -> tuple[Subset, Subset]:
+    """The part of the train split that trains, and the part that is held back from it: the same for the same seed."""
+    split = dataset.split("train")
+    labels = split.labels_of()
+    files = [split.id_of(index) for index in range(len(split))] if dataset.kind == "audio" else []
+    if files:  # a voice that is trained on says nothing of voices that are not
+        kept, back = held_out_speakers(files, labels, validation_fraction, seed, "validation split")
+    else:
+        kept, back = held_out(len(split), labels, validation_fraction, seed, "validation split")
+    return Subset(split, tuple(kept.tolist())), Subset(split, tuple(back.tolist()))
 
 
 @dataclass(frozen=True, eq=False)
