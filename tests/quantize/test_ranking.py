@@ -75,7 +75,10 @@ def test_named_layers_stay_float(spiky: nn.Module, samples: Make) -> None:
 
 def test_a_name_that_no_layer_has_is_refused_with_the_nearest(spiky: nn.Module, samples: Make) -> None:
     captured = capture(spiky, parse_inputs(INPUTS))
-    with pytest.raises(UnknownName, match=r"unknown layer to stay float 'wid', did you mean 'wide'\?"):
+    with pytest.raises(
+        UnknownName,
+        match=r"unknown layer to stay float 'wid', did you mean 'wide'\? \(have: wide, first, last, narrow\)",
+    ):
         quantize(captured, samples((1, 8)), WHOLE.model_copy(update={"floating": ("wid",)}))
 
 
