@@ -121,10 +121,10 @@ def prepared_graph(program: ExportedProgram, options: QuantizeSpec, floating: Co
 
 def _refuse_unknown(floating: Collection[str], prepared: fx.GraphModule) -> None:
     """A name that is no layer's would leave nothing in float, without a word."""
-    if floating:
-        layers = {layer_label(node) for node in prepared.graph.nodes}
-        for name in floating:
-            lookup("layer to stay float", name, dict.fromkeys(layers, name))
+    known = {layer_label(node) for node in prepared.graph.nodes}
+    layers = [layer_label(node) for node in prepared.graph.nodes if node.op == "call_function"]
+    for name in [name for name in floating if name not in known]:
+        lookup("layer to stay float", name, dict.fromkeys(layers))
 
 
 def _calibrated(
