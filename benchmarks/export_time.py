@@ -106,6 +106,7 @@ def page(rows: list[Row]) -> str:
 
     here = describe()
     versions = ", ".join(f"{name} {version}" for name, version in here.packages.items())
+    loads = [row["load"] for row in rows]
     rounds = 1 + max(row["round"] for row in rows)
     text = [
         "# Export time",
@@ -117,6 +118,8 @@ def page(rows: list[Row]) -> str:
         "",
         "Medians (lowest to highest) of whole processes. Ours includes verifying all artifacts and the report.",
         "Benching comes on top. The ratio is that of the medians to the stock route's; in brackets, that of CPU time.",
+        f"The machine's load was {min(loads):.1f} to {max(loads):.1f}: above {here.machine.cores}, other programs took"
+        " part of the cores, and the clock says little.",
         "",
         "| model | route | n | clock, s | CPU, s | of stock | aim |",
         "|-|-|-|-|-|-|-|",
