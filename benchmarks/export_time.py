@@ -142,6 +142,11 @@ def page(rows: list[Row]) -> str:
         for tool in TOOLS:
             seconds, cpu = ([row["parts"][tool][key] for row in stock] for key in ("seconds", "cpu_seconds"))
             text.append(f"| {model} | {tool} | {statistics.median(seconds):.1f} | {statistics.median(cpu):.1f} |")
+    missing = [model for model in MODELS if not any(row["model"] == model for row in rows)]
+    if missing:
+        text += ["", f"Not measured yet: {', '.join(missing)}."]
+    if rounds < 3:
+        text += ["", f"{rounds} round(s) show no spread. Whether the aims are reached, an idle machine has to say."]
     return "\n".join(text) + "\n"
 
 

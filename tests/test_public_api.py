@@ -198,6 +198,7 @@ OPTIONS_OF_EXPORT = [
     "threads",
     "bench",
     "force",
+    "cache",
     "progress",
 ]
 
