@@ -106,6 +106,7 @@ def page(rows: list[Row]) -> str:
 
     here = describe()
     versions = ", ".join(f"{name} {version}" for name, version in here.packages.items())
+    loads = [row["load"] for row in rows]
     rounds = 1 + max(row["round"] for row in rows)
     text = [
         "# Export time",
@@ -117,6 +118,8 @@ def page(rows: list[Row]) -> str:
         "",
         "Medians (lowest to highest) of whole processes. Ours includes verifying all artifacts and the report.",
         "Benching comes on top. The ratio is that of the medians to the stock route's; in brackets, that of CPU time.",
+        f"The machine's load was {min(loads):.1f} to {max(loads):.1f}: above {here.machine.cores}, other programs took"
+        " part of the cores, and the clock says little.",
         "",
         "| model | route | n | clock, s | CPU, s | of stock | aim |",
         "|-|-|-|-|-|-|-|",
@@ -139,6 +142,11 @@ def page(rows: list[Row]) -> str:
         for tool in TOOLS:
             seconds, cpu = ([row["parts"][tool][key] for row in stock] for key in ("seconds", "cpu_seconds"))
             text.append(f"| {model} | {tool} | {statistics.median(seconds):.1f} | {statistics.median(cpu):.1f} |")
+    missing = [model for model in MODELS if not any(row["model"] == model for row in rows)]
+    if missing:
+        text += ["", f"Not measured yet: {', '.join(missing)}."]
+    if rounds < 3:
+        text += ["", f"{rounds} round(s) show no spread. Whether the aims are reached, an idle machine has to say."]
     return "\n".join(text) + "\n"
 
 

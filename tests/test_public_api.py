@@ -210,6 +210,7 @@ OPTIONS_OF_EXPORT = [
     "threads",
     "bench",
     "force",
+    "cache",
     "progress",
 ]
 
