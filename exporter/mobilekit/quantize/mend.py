@@ -69,7 +69,7 @@ def round_adaptively(layer: Layer, inputs: Sequence[torch.Tensor], targets: Sequ
     assert observer is not None
     x, y = torch.cat(list(inputs)), _activated(layer, torch.cat(list(targets)))
     weight = layer.weight.detach()
-    scale = observer.scales(weight)
+    scale: torch.Tensor = observer.scales(weight)
     floor = (weight / scale).floor()
     low, high = _STRETCH
     rest = (weight / scale - floor).clamp(1e-4, 1 - 1e-4)

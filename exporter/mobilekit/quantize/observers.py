@@ -164,7 +164,7 @@ def _types() -> tuple[Any, Any]:
 
         def _shaped(self, largest: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
             """The scales that calculate_qparams makes of `largest`, with a tenth of its operators."""
-            scales = (largest / ((self.quant_max - self.quant_min) / 2)).clamp_min(EPSILON)
+            scales: torch.Tensor = (largest / ((self.quant_max - self.quant_min) / 2)).clamp_min(EPSILON)
             if largest.dim() == 0:
                 return scales
             return scales.reshape([-1 if axis == self.ch_axis else 1 for axis in range(x.dim())])
