@@ -53,9 +53,9 @@ class Route:
 ROUTES = (
     Route("PT2E, its default: one scale for a weight", 0.1, per_channel=False),
     Route("PT2E, a scale for each channel", 0.1),
+    Route("ours", 0.1, ours=True),
     Route("PT2E, a scale for each channel, batch norms frozen", 0.1, norms=False),
     Route("PT2E, a scale for each channel, batch norms and ranges frozen", 0.1, norms=False, ranges=False),
-    Route("ours", 0.1, ours=True),
     Route("PT2E, a scale for each channel", 0.02),
     Route("ours", 0.02, ours=True),
 )
