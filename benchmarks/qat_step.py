@@ -249,19 +249,19 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     yield "# A step of training for int8\n"
     yield "`python benchmarks/qat_step.py`: a step of training (batch, augmentation, forward, backward, optimizer) in"
     yield "float, by `mobilekit train --qat`, and by PT2E's own QAT; zoo models at 32x32, in turns, each in a process"
-    yield "of its own. Milliseconds by the clock, median (quartiles); `ratio` is to float's median, `CPU` the same of"
-    yield "CPU time, which other programs stretch less.\n"
+    yield "of its own. Milliseconds of CPU time, median (quartiles), which other programs stretch less than the clock;"
+    yield "ratios are to float's median. Where the load before was above one, the clock tells that load.\n"
     for row in rows[:1]:
         yield f"{row.processor}; {row.versions}; taken {row.taken}.\n"
-    yield "| model | precision | route | batch | threads | ms a step | ratio | CPU | peak MB | steps | load before |"
+    yield "| model | precision | route | batch | threads | CPU ms a step | ratio | ratio by the clock | peak MB | steps | load before |"
     yield "|-|-|-|-|-|-|-|-|-|-|-|"
     for row in rows:
         key = (row.model, row.amp, row.batch)
         base = next((one for one in rows if one.route == "float" and (one.model, one.amp, one.batch) == key), None)
-        low, middle, high = statistics.quantiles((1e3 * one for one in row.seconds), n=4)
+        low, middle, high = statistics.quantiles((1e3 * one for one in row.cpu_seconds), n=4)
         ratios = ["", ""]
         if base is not None and base is not row:
-            pairs = ((row.seconds, base.seconds), (row.cpu_seconds, base.cpu_seconds))
+            pairs = ((row.cpu_seconds, base.cpu_seconds), (row.seconds, base.seconds))
             ratios = [f"{statistics.median(mine) / statistics.median(theirs):.2f}" for mine, theirs in pairs]
         precision = "float32" if row.amp == "off" else row.amp
         yield (
