@@ -253,7 +253,10 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     yield "ratios are to float's median. Where the load before was above one, the clock tells that load.\n"
     for row in rows[:1]:
         yield f"{row.processor}; {row.versions}; taken {row.taken}.\n"
-    yield "| model | precision | route | batch | threads | CPU ms a step | ratio | ratio by the clock | peak MB | steps | load before |"
+    columns = (
+        "model, precision, route, batch, threads, CPU ms a step, ratio, ratio by the clock, peak MB, steps, load before"
+    )
+    yield f"| {columns.replace(', ', ' | ')} |"
     yield "|-|-|-|-|-|-|-|-|-|-|-|"
     for row in rows:
         key = (row.model, row.amp, row.batch)
