@@ -39,23 +39,25 @@ CALIBRATION_BATCHES = 4
 
 @dataclass(frozen=True)
 class Route:
-    """One way to train for int8. `norms` and `ranges` of PT2E's: whether they move with each batch."""
+    """One way to train for int8, at a share of the recipe's learning rate. The rest is of PT2E's: whether a weight has
+    a scale for each channel, and whether batch norms and ranges move with each batch."""
 
     name: str
     rate: float
+    per_channel: bool = True
     norms: bool = True
     ranges: bool = True
     ours: bool = False
 
 
 ROUTES = (
-    Route("PT2E, a tenth of float's rate", 0.1),
-    Route("PT2E, a fiftieth of it", 0.02),
-    Route("PT2E, a fiftieth, ranges frozen", 0.02, ranges=False),
-    Route("PT2E, a fiftieth, batch norms frozen", 0.02, norms=False),
-    Route("PT2E, a fiftieth, both frozen", 0.02, norms=False, ranges=False),
-    Route("ours, a tenth of float's rate", 0.1, ours=True),
-    Route("ours, a fiftieth of it", 0.02, ours=True),
+    Route("PT2E, its default: one scale for a weight", 0.1, per_channel=False),
+    Route("PT2E, a scale for each channel", 0.1),
+    Route("ours", 0.1, ours=True),
+    Route("PT2E, a scale for each channel, batch norms frozen", 0.1, norms=False),
+    Route("PT2E, a scale for each channel, batch norms and ranges frozen", 0.1, norms=False, ranges=False),
+    Route("PT2E, a scale for each channel", 0.02),
+    Route("ours", 0.02, ours=True),
 )
 
 
@@ -63,7 +65,8 @@ class Stock:
     """PT2E's QAT in the states that the routes ask for."""
 
     def __init__(self, source: ModelSource, route: Route) -> None:
-        self.module, self.route = stock_qat(source.build(), [3, *image_size(source)]), route
+        image = [3, *image_size(source)]
+        self.module, self.route = stock_qat(source.build(), image, per_channel=route.per_channel), route
 
     def training(self) -> None:
         from torchao.quantization.pt2e import (
@@ -194,11 +197,12 @@ def main() -> None:
         f"{len(part):,} test images, {describe().machine.processor}. Top-1 of the simulated int8 network, in brackets"
     )
     print("that of the same weights without rounding, in %.\n")
-    print(f"| route | before | {' | '.join(f'{quarter * number} steps' for number in range(1, 5))} |")
-    print("|-|-|-|-|-|-|", flush=True)
+    print(f"| route | rate | before | {' | '.join(f'{quarter * number} steps' for number in range(1, 5))} |")
+    print("|-|-|-|-|-|-|-|", flush=True)
     for route in ROUTES:
         if not options.only or any(part in route.name for part in options.only):
-            print(f"| {route.name} | {' | '.join(trained(route, source, data, options))} |", flush=True)
+            rate = f"{route.rate * recipe.train.learning_rate:g}"
+            print(f"| {route.name} | {rate} | {' | '.join(trained(route, source, data, options))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 Forward every weight and activation is rounded as the export will; backward the rounding is passed straight through
 (Bengio et al. 2013, https://arxiv.org/abs/1308.3432; Jacob et al. 2018, https://arxiv.org/abs/1712.05877). Two things
-differ from PT2E's own QAT, which loses points on MobileNetV3 and takes 2.7 times float's step time on MobileNetV2:
+differ from PT2E's own QAT, which is published to lose points on MobileNetV3 (benchmarks/qat_why.py takes it apart):
 
-Batch norms are folded before the first step, and stay so. PT2E keeps them and computes each convolution twice, once
-for the statistics and once rounded; the statistics of small batches then move scales that were right. Folded, a step is
-faster than with them, and what is trained is what is exported.
-Ranges of activations come from calibration, chosen by measuring, and stay. Observers that start from nothing and follow
-each batch let the ranges of squeeze-and-excite and hard-swish drift while the weights adapt to them.
+Batch norms are folded before the first step, and stay so. PT2E keeps them: it multiplies each weight by the norm's
+factor, gamma over the running deviation, rounds, divides the output by that factor again and normalizes by the batch,
+so that the steps of the weights move with the running statistics. Folded, what is trained is what is exported.
+Ranges of activations come from calibration, chosen by measuring, and stay. PT2E's observers start from nothing and
+follow each batch.
 
 A weight's scale follows the weight at every step. The state that is saved has the original module's names: a folded
 batch norm becomes one that only adds its bias, so that the weights are loaded like any others.
