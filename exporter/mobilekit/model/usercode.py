@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -41,7 +42,8 @@ def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"no such file: {path}", hint="a model in a file is path/to/file.py:build")
     path = path.resolve()
-    name = f"mobilekit_user_{path.stem}_{abs(hash(path))}"
+    # The same name in every process: it gets into the captured program, whose hash later exports know it by.
+    name = f"mobilekit_user_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} cannot be imported as Python")
