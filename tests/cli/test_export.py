@@ -81,7 +81,9 @@ def test_bench_says_what_it_measured_and_what_it_did_not(demo, mobilekit) -> Non
     assert benched.code == 0, benched.err
     assert "only speed and memory were measured now" in benched.out
     assert "median of 20 runs at batch 1, 1 thread(s)" in benched.out
-    assert all(len(line) <= 110 for line in benched.out.split("Ratios")[0].splitlines())
+    table, _, verdicts = benched.out.partition("\n\nxnnpack fp32: ")
+    assert all(len(line) <= 110 for line in table.splitlines())
+    assert "onnx int8: " in verdicts
 
 
 TWO_INPUTS = """

@@ -72,7 +72,9 @@ def test_another_packages_target_runner_and_data_set_are_used(pages: dict[str, A
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert [line.split()[:2] + line.split()[-1:] for line in done.stdout.splitlines() if line.startswith("mychip")] == [
+    assert [
+        line.split()[:2] + line.split()[-1:] for line in done.stdout.splitlines() if line.startswith("mychip  ")
+    ] == [
         ["mychip", "fp32", "passed"],
         ["mychip", "int8", "passed"],
     ]
