@@ -29,6 +29,13 @@ class Metrics(Spec):
     max_abs_error: Annotated[float, Field(ge=0)] = Field(description="over the values that are finite in both")
     nonfinite: Count = Field(default=0, description="output values that are NaN, or infinite on one side only")
 
+    @property
+    def lost_points(self) -> float | None:
+        """Points of top-1 lost against eager, of agreement where there are no labels; None: no classes."""
+        if self.top1 is not None and self.top1_eager is not None:
+            return 100 * (self.top1_eager - self.top1)
+        return None if self.agreement is None else 100 * (1 - self.agreement)
+
 
 class Check(Spec):
     """One figure held against a named threshold. `value` None: there is no difference at all (SQNR is infinite)."""

@@ -13,16 +13,16 @@ from mobilekit.bundle import Bundle
 from mobilekit.bundle.manifest import Artifact, Manifest, ModelEntry, Quantization, StreamEntry
 from mobilekit.bundle.write import entry_for, utc_now, write_labels, write_manifest
 from mobilekit.cache import Cache
-from mobilekit.capture import Captured, capture, captured_program
+from mobilekit.capture import Captured
 from mobilekit.data import Dataset
 from mobilekit.data.samples import Corrupt
 from mobilekit.environment import describe, source_commit, version_of
 from mobilekit.errors import MissingDependency
 from mobilekit.files import sha256, staged_folder, storage_errors
 from mobilekit.lower import Target, check_schemes
-from mobilekit.lower.rewrite import without_traces
 from mobilekit.model import ModelSource
 from mobilekit.pipeline.benching import bench_all
+from mobilekit.pipeline.capturing import captured_source, classes_of, save_program
 from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES, NO_DATA, Evidence, find, gather
 from mobilekit.pipeline.golden import write_golden
 from mobilekit.pipeline.keys import basis
@@ -30,7 +30,6 @@ from mobilekit.pipeline.making import Making, Order
 from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, threads_for, verify_all
 from mobilekit.pipeline.quantizing import Settings, default_schemes, missed_budgets, settings_for
 from mobilekit.pipeline.start import load_torch
-from mobilekit.pipeline.storage import storing
 from mobilekit.pipeline.streaming import (
     capture_stream,
     chosen_stream,
@@ -125,7 +124,7 @@ class _Export:
         if dataset is None:
             self.progress.warn(NO_DATA)
         load_torch(self.progress)
-        whole = captured = self._capture(example)
+        whole = captured = captured_source(self.source, example, progress=self.progress)
         entry: StreamEntry | None = None
         if self.stream is not None:
             captured = capture_stream(self.source, self.stream, whole)
@@ -147,18 +146,12 @@ class _Export:
             self.progress.warn(warning)
         self._finish(captured, replace(evidence, warnings=(*evidence.warnings, *missed)), artifacts, entry)
 
-    def _capture(self, example: Sequence[torch.Tensor] | None) -> Captured:
-        with self.progress.task(f"capturing {self.source.recipe.name}"):
-            if self.source.program is not None:
-                return captured_program(self.source.program)
-            return capture(self.source.build(), self.source.recipe.inputs, example=example)
-
     def _evidence(self, captured: Captured, dataset: Dataset | None, spec: DataSpec) -> Evidence:
         return gather(
             self.source.recipe,
             dataset,
             spec,
-            classes=_classes(captured),
+            classes=classes_of(captured),
             calibrate=any(scheme(name).calibrated for _, name in self.pairs),
             corrupt=self.options.corrupt,
             progress=self.progress,
@@ -182,11 +175,8 @@ class _Export:
 
     def _write_eager(self, captured: Captured) -> Artifact:
         """The float program itself: what `verify` and `bench` hold every artifact against, now and later."""
-        from mobilekit.model.pt2 import save_pt2
-
         file = self._file(EAGER, FLOAT, ".pt2")
-        with storing(self.folder / file):
-            save_pt2(without_traces(captured.program), self.folder / file)
+        save_program(captured.program, self.folder / file)
         return Artifact(
             **entry_for(self.folder, file).model_dump(),
             target=EAGER,
@@ -273,9 +263,3 @@ def _work_folder(folder: Path) -> Iterator[Path]:
 
 def _default_spec(dataset: Dataset | None) -> DataSpec:
     return DataSpec(name=dataset.name if dataset else "generated", test_samples=DEFAULT_TEST_SAMPLES)
-
-
-def _classes(captured: Captured) -> int | None:
-    """The width of the first output when it is (batch, classes)."""
-    shape = captured.outputs[0].shape
-    return shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None

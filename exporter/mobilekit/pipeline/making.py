@@ -20,14 +20,14 @@ from mobilekit.capture import Captured
 from mobilekit.data import Samples
 from mobilekit.files import sha256, write_atomically
 from mobilekit.lower import Target
-from mobilekit.lower.rewrite import without_traces
+from mobilekit.pipeline.capturing import save_program
 from mobilekit.pipeline.keys import Basis, LowerKey, QuantizeKey, basis, code, is_known, is_ours, samples_sha256
 from mobilekit.pipeline.lowering import Job, Made, Team, finished, processes_beside
-from mobilekit.pipeline.quantizing import Settings, record_of
+from mobilekit.pipeline.quantizing import Settings, calibrated, record_of
 from mobilekit.pipeline.storage import storing
-from mobilekit.pipeline.streaming import calibration_calls, for_quantizing
+from mobilekit.pipeline.streaming import for_quantizing
 from mobilekit.progress import Progress
-from mobilekit.quantize import prepare, quantize, scheme
+from mobilekit.quantize import prepare, scheme
 from mobilekit.runners import Feed
 
 if TYPE_CHECKING:
@@ -180,8 +180,6 @@ class Making:
         return kept / _PROGRAM
 
     def _quantized(self, name: str) -> Path:
-        from mobilekit.model.pt2 import save_pt2
-
         record = ""
         with self.progress.task(f"quantizing to {name}"):
             if scheme(name).calibrated:
@@ -190,32 +188,15 @@ class Making:
             else:
                 program = prepare(name, for_quantizing(self.order.captured))
             file = self.order.work / name / _PROGRAM
-            with storing(file):
-                file.parent.mkdir(parents=True, exist_ok=True)
-                save_pt2(without_traces(program), file)
+            save_program(program, file)
         self._programs[file] = program
         self._keep(self._quantize_key(name), name, {_PROGRAM: file}, record)
         return file
 
     def _calibrated(self, name: str) -> ExportedProgram:
-        import torch
-
-        order = self.order
-        samples, settings = order.calibration, order.settings[name]
-        assert samples is not None
-        batches = (
-            calibration_calls(order.captured, samples, order.feed)
-            if order.feed
-            else (tuple(map(torch.from_numpy, samples.one(i))) for i in range(len(samples)))
-        )
-        quantized = quantize(
-            for_quantizing(order.captured),
-            batches,
-            settings.options,
-            labels=None if order.feed or samples.labels is None else samples.labels.tolist(),
-            ranges=settings.ranges,
-            progress=self.progress,
-        )
+        order, settings = self.order, self.order.settings[name]
+        assert order.calibration is not None
+        quantized = calibrated(order.captured, order.calibration, settings, feed=order.feed, progress=self.progress)
         self._quantization[name] = record_of(name, quantized, settings.options)
         return quantized.program
 

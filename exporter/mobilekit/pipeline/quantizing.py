@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mobilekit.bundle.manifest import Artifact, Quantization
+from mobilekit.capture import Captured
+from mobilekit.data import Samples
 from mobilekit.errors import UsageError
 from mobilekit.model import ModelSource
 from mobilekit.model.ranges import Ranges, load_ranges
-from mobilekit.quantize import Quantized
+from mobilekit.pipeline.streaming import calibration_calls, for_quantizing
+from mobilekit.progress import Progress
+from mobilekit.quantize import Quantized, quantize
 from mobilekit.quantize.schemes import MIXED, QAT, STATIC
+from mobilekit.runners import Feed
 from mobilekit.spec import QuantizeSpec
+
+if TYPE_CHECKING:
+    import torch
 
 DEFAULT_MAX_DROP = 0.5
 """Points of top-1 that scheme mixed may lose where nobody says: more is what verification takes for damage in part."""
@@ -56,6 +65,30 @@ def settings_for(scheme: str, source: ModelSource, options: QuantizeSpec | None)
         )
     ranges = load_ranges(source.ranges)
     return Settings(ranges.options, ranges)
+
+
+def batches_of(samples: Samples) -> Iterator[tuple[torch.Tensor, ...]]:
+    """The samples one by one, as a program takes them."""
+    import torch
+
+    return (tuple(map(torch.from_numpy, samples.one(index))) for index in range(len(samples)))
+
+
+def calibrated(
+    captured: Captured, samples: Samples, settings: Settings, *, feed: Feed | None = None, progress: Progress
+) -> Quantized:
+    """`captured` in int8 by `settings`, calibrated on `samples`, which `feed` cuts up for a stream.
+
+    Raises QuantizeError.
+    """
+    return quantize(
+        for_quantizing(captured),
+        calibration_calls(captured, samples, feed) if feed else batches_of(samples),
+        settings.options,
+        labels=None if feed or samples.labels is None else samples.labels.tolist(),
+        ranges=settings.ranges,
+        progress=progress,
+    )
 
 
 def record_of(scheme: str, quantized: Quantized, options: QuantizeSpec) -> Quantization:

@@ -17,9 +17,8 @@ from mobilekit.capture import Captured, capture
 from mobilekit.data import Samples
 from mobilekit.errors import CaptureError, ModelError, UsageError
 from mobilekit.lower.recurrent import unrolled_for_quantizer
-from mobilekit.lower.rewrite import without_traces
 from mobilekit.model import ModelSource
-from mobilekit.pipeline.storage import storing
+from mobilekit.pipeline.capturing import save_program
 from mobilekit.runners import FedState, Feed
 from mobilekit.spec import Recipe, Streaming, StreamSpec, TensorSpec
 
@@ -112,10 +111,7 @@ def for_quantizing(captured: Captured) -> Captured:
 
 def write_whole(folder: Path, file: str, whole: Captured) -> WholeForm:
     """Write the whole form's program, the reference of a streaming bundle."""
-    from mobilekit.model.pt2 import save_pt2
-
-    with storing(folder / file):
-        save_pt2(without_traces(whole.program), folder / file)
+    save_program(whole.program, folder / file)
     return WholeForm(**entry_for(folder, file).model_dump(), inputs=whole.inputs, outputs=whole.outputs)
 
 

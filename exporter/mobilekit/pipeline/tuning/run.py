@@ -24,6 +24,7 @@ from mobilekit.lower import check_schemes, target
 from mobilekit.model import ModelSource
 from mobilekit.pipeline.evidence import find
 from mobilekit.pipeline.exporting import ExportOptions, export_source
+from mobilekit.pipeline.quantizing import settings_for
 from mobilekit.pipeline.start import load_torch
 from mobilekit.pipeline.tuning.clock import Clock
 from mobilekit.pipeline.tuning.finals import Finals
@@ -222,11 +223,8 @@ def _variants(
     """What is searched. Raises UsageError for a scheme that a target does not take, or the model does not have."""
     if schemes:
         pairs = [(one.name, name) for one, name in check_schemes(targets, schemes)]
-        if source.ranges is None and QAT in schemes:
-            raise UsageError(
-                f"{source.reference} was not trained for int8, and {QAT} is the export of such a training",
-                hint="mobilekit train MODEL --qat RUN makes one",
-            )
+        if QAT in schemes:
+            settings_for(QAT, source, None)  # refuses what was not trained so
         return tuple(pairs)
     return tuple(
         (name, one) for name in targets for one in target(name).schemes if one != QAT or source.ranges is not None
@@ -301,13 +299,14 @@ def _weights_sha256(captured: Captured) -> str:
 def _outcome(bundle: Bundle, candidate: Candidate) -> Outcome | None:
     verification = bundle.artifact(candidate.target, candidate.scheme).verification
     metrics = verification.metrics if verification else None
-    if metrics is None or metrics.agreement is None:
+    if metrics is None or metrics.lost_points is None:
         return None
-    if metrics.top1 is None or metrics.top1_eager is None:
-        drop = 100 * (1 - metrics.agreement)
-    else:
-        drop = 100 * (metrics.top1_eager - metrics.top1)
-    return Outcome(samples=metrics.samples, top1=metrics.top1, top1_eager=metrics.top1_eager, drop_points=drop)
+    return Outcome(
+        samples=metrics.samples,
+        top1=metrics.top1,
+        top1_eager=metrics.top1_eager,
+        drop_points=metrics.lost_points,
+    )
 
 
 def _other_file(bundle: Bundle, candidate: Candidate, trial: Trial) -> tuple[str, ...]:

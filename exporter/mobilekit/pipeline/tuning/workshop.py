@@ -16,22 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobilekit.bundle.manifest import Verification
-from mobilekit.capture import Captured, capture, captured_program
-from mobilekit.data import Dataset, Samples, materialize, subset
+from mobilekit.data import Dataset, materialize, subset
 from mobilekit.errors import RunnerError, UsageError
 from mobilekit.files import sha256, size
 from mobilekit.lower import target
-from mobilekit.lower.rewrite import without_traces
 from mobilekit.model import ModelSource
+from mobilekit.pipeline.capturing import captured_source, classes_of, save_program
 from mobilekit.pipeline.evidence import usable_labels
 from mobilekit.pipeline.measuring import EAGER, threads_for
-from mobilekit.pipeline.quantizing import settings_for
+from mobilekit.pipeline.quantizing import batches_of, calibrated, settings_for
 from mobilekit.pipeline.storage import storing
 from mobilekit.pipeline.streaming import for_quantizing
 from mobilekit.pipeline.tuning.selection import selection
 from mobilekit.pipeline.tuning.space import Candidate
 from mobilekit.progress import SILENT, Progress
-from mobilekit.quantize import Ranking, prepare, quantize, rank_layers, scheme
+from mobilekit.quantize import Ranking, prepare, rank_layers, scheme
 from mobilekit.report.tuned import Loss
 from mobilekit.runners import Array, Worker
 from mobilekit.runners.arrays import Sample
@@ -41,7 +40,6 @@ from mobilekit.verify import verify_artifact
 from mobilekit.verify.metrics import predictions
 
 if TYPE_CHECKING:
-    import torch
     from torch.export import ExportedProgram
 
 _PROGRAMS = 4
@@ -78,13 +76,13 @@ class Workshop:
         Raises what these stages raise, UsageError for what is no classifier.
         """
         self.source, self.base, self.folder, self.progress = source, base, folder, progress
-        self.captured = _capture(source, progress)
+        self.captured = captured_source(source, progress=progress)
         calibrating = subset(dataset.split("train"), spec.calibration_samples, seed=spec.seed)
         choosing = selection(source, dataset, spec, calibrating, samples)
         inputs, preprocess = source.recipe.inputs, source.recipe.preprocess
         self.calibration = materialize(calibrating, inputs, preprocess, progress=progress)
         self.selection = materialize(choosing, inputs, preprocess, progress=progress)
-        _, self.labels_missing = usable_labels(source.recipe, dataset, self.selection, _classes(self.captured))
+        _, self.labels_missing = usable_labels(source.recipe, dataset, self.selection, classes_of(self.captured))
         self.labels = (
             None if self.labels_missing or self.selection.labels is None else tuple(self.selection.labels.tolist())
         )
@@ -103,7 +101,8 @@ class Workshop:
     @cached_property
     def ranking(self) -> Ranking:
         """The layers that may stay float."""
-        return rank_layers(for_quantizing(self.captured), _batches(self.calibration), self.base, progress=self.progress)
+        batches = batches_of(self.calibration)
+        return rank_layers(for_quantizing(self.captured), batches, self.base, progress=self.progress)
 
     def options_of(self, candidate: Candidate) -> QuantizeSpec:
         """How int8 is made for it, as `mobilekit export` takes it."""
@@ -159,26 +158,14 @@ class Workshop:
         return self._programs[key]
 
     def _quantized(self, name: str, options: QuantizeSpec) -> ExportedProgram:
-        captured = for_quantizing(self.captured)
         if not scheme(name).calibrated:
-            return prepare(name, captured)
+            return prepare(name, for_quantizing(self.captured))
         settings = settings_for(name, self.source, options)
-        labels = self.calibration.labels
-        return quantize(
-            captured,
-            _batches(self.calibration),
-            settings.options,
-            labels=None if labels is None else labels.tolist(),
-            ranges=settings.ranges,
-            progress=self.progress,
-        ).program
+        return calibrated(self.captured, self.calibration, settings, progress=self.progress).program
 
     def _eager(self) -> list[Sample]:
-        from mobilekit.model.pt2 import save_pt2
-
         path = self.folder / "eager.pt2"
-        with storing(path):
-            save_pt2(without_traces(self.captured.program), path)
+        save_program(self.captured.program, path)
         with (
             self.progress.task(f"running eager on {len(self.samples)} held-back samples"),
             Worker(EAGER, path, threads=self.threads) as worker,
@@ -196,34 +183,12 @@ class Workshop:
 def loss_of(found: Verification) -> Loss:
     """The points that are lost of top-1, or of agreement with eager where there are no labels. Raises RunnerError."""
     metrics = found.metrics
-    if metrics is None or metrics.agreement is None:
+    if metrics is None or metrics.lost_points is None:
         raise RunnerError(f"it was not executed: {found.reason}")
-    if metrics.top1 is not None and metrics.top1_eager is not None:
-        drop = 100 * (metrics.top1_eager - metrics.top1)
-    else:
-        drop = 100 * (1 - metrics.agreement)
     return Loss(
         samples=metrics.samples,
-        drop_points=drop,
+        drop_points=metrics.lost_points,
         top1=metrics.top1,
         top1_eager=metrics.top1_eager,
         failed_checks=tuple(check.name for check in found.checks if not check.passed),
     )
-
-
-def _capture(source: ModelSource, progress: Progress) -> Captured:
-    with progress.task(f"capturing {source.recipe.name}"):
-        if source.program is not None:
-            return captured_program(source.program)
-        return capture(source.build(), source.recipe.inputs)
-
-
-def _classes(captured: Captured) -> int | None:
-    shape = captured.outputs[0].shape
-    return shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
-
-
-def _batches(samples: Samples) -> Iterator[tuple[torch.Tensor, ...]]:
-    import torch
-
-    return (tuple(map(torch.from_numpy, samples.one(index))) for index in range(len(samples)))
