@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from breadth_worker import LIFE, bring_to_life, outputs
+from stock.route import quantized, to_pte, xnnpack_quantizer
 
 from mobilekit.bundle.pte import read_pte
 from mobilekit.capture import capture
@@ -33,30 +34,6 @@ from mobilekit.verify.metrics import distance
 
 TURNS = 7
 CALIBRATION, TEST = 64, 64
-
-
-def stock_int8(program: Any, samples: list[torch.Tensor]) -> Any:
-    """ExecuTorch's quantizer as it comes, by the documented steps."""
-    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
-        XNNPACKQuantizer,
-        get_symmetric_quantization_config,
-    )
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-
-    quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
-    with quiet(), torch.no_grad():
-        prepared = prepare_pt2e(program.module(), quantizer)
-        for sample in samples:
-            prepared(sample)
-        return torch.export.export(convert_pt2e(prepared), (samples[0],))
-
-
-def stock_lowered(program: Any, file: Path) -> None:
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-    from executorch.exir import to_edge_transform_and_lower
-
-    with quiet(), file.open("wb") as stream:
-        to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch().write_to_file(stream)
 
 
 def compare(model: str, data: str, schemes: list[str], threads: int) -> list[dict[str, Any]]:
@@ -79,14 +56,17 @@ def compare(model: str, data: str, schemes: list[str], threads: int) -> list[dic
         captured = capture(module, fixed, example=(test[0],))  # one at a time, as the recipe's users have it
         with torch.no_grad():
             reference = [outputs(captured, sample) for sample in test]
-    calibration, records = train[LIFE:], []
+    calibration, records = [(sample,) for sample in train[LIFE:]], []
     for scheme in schemes:
         with tempfile.TemporaryDirectory() as place:
             files = {"stock": Path(place) / "stock.pte", "ours": Path(place) / "ours.pte"}
-            stock_lowered(stock_int8(plain, calibration) if scheme == "int8" else plain, files["stock"])
-            program = captured.program
+            stock, program = plain, captured.program
             if scheme == "int8":
-                program = quantize(captured, [(sample,) for sample in calibration]).program
+                with quiet(), torch.no_grad():
+                    stock = quantized(plain, xnnpack_quantizer(), calibration)
+                program = quantize(captured, calibration).program
+            with quiet():
+                to_pte(stock, files["stock"])
             Xnnpack().lower(program, scheme, files["ours"], inputs=captured.inputs, outputs=captured.outputs)
             shape = "x".join(str(size) for size in test[0].shape[1:])
             records.append({"name": recipe.name, "trained": source.trained, "scheme": scheme, "input": shape})

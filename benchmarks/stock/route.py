@@ -34,15 +34,19 @@ def main(tool: str, architecture: str, out: Path) -> None:
 
 def executorch(module: Any, samples: list[Any], out: Path) -> None:
     import torch
+
+    program = torch.export.export(module, samples[0])
+    to_pte(program, out / "model.fp32.pte")
+    to_pte(quantized(program, xnnpack_quantizer(), samples), out / "model.int8.pte")
+
+
+def xnnpack_quantizer() -> Any:
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
         get_symmetric_quantization_config,
     )
 
-    program = torch.export.export(module, samples[0])
-    to_pte(program, out / "model.fp32.pte")
-    quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
-    to_pte(quantized(program, quantizer, samples), out / "model.int8.pte")
+    return XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
 
 
 def to_pte(program: Any, path: Path) -> None:
