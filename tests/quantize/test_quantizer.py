@@ -93,6 +93,27 @@ def test_a_sigmoid_by_itself_stays_float(
     assert [one.op for one in sigmoid.users] == ["output"]
 
 
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Linear(10, 8), nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.embed(x) * 0.5
+        weights = torch.bmm(tokens, tokens.transpose(1, 2)) * 8**-0.5
+        return self.head(torch.bmm(weights.softmax(2), tokens))
+
+
+def test_arithmetic_among_float_operators_stays_float(
+    seasoned: Callable[[nn.Module], nn.Module], samples: Callable[..., Samples]
+) -> None:
+    captured = capture(seasoned(Attention()), parse_inputs(["tokens:1,6,10"]))
+    program = quantize(captured, samples((1, 6, 10))).program
+    after_a_layer, within = [node for node in program.graph.nodes if operator_name(node) == "mul"]
+    assert operator_name(after_a_layer.args[0]).startswith("dequantize")
+    assert operator_name(within.args[0]) == "bmm" and [operator_name(one) for one in within.users] == ["softmax"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", [nn.SiLU(), nn.Hardswish()])
 def test_xnnpack_computes_them_in_int8_and_gives_the_programs_outputs(

@@ -1,4 +1,4 @@
-"""The quantizer: ExecuTorch's for XNNPACK, with four things that it leaves out and that cost accuracy or speed.
+"""The quantizer: ExecuTorch's for XNNPACK, with five things that it leaves out and that cost accuracy or speed.
 
 Pooled values get a scale of their own. ExecuTorch has them share their input's, as for any operator that only moves
 values; but the mean over a picture is far smaller than the largest value in it, so few of the 256 steps are left. The
@@ -9,6 +9,8 @@ A ReLU6 belongs to the convolution before it, as a ReLU does. ExecuTorch rounds 
 half of the 256 steps are then spent on negative values, which the ReLU6 cuts off.
 Layers that share their weights, such as a detector's head over maps of several sizes, are int8 in every place.
 ExecuTorch takes the first and leaves the others' weights in float beside int8 activations, which XNNPACK does not load.
+Arithmetic among float operators stays float. ExecuTorch rounds the scaling of attention's products, which stands between
+a matrix product and a softmax, both in float: two conversions and a slower kernel, for nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilekit.quantize.equalize import equalize
 from mobilekit.quantize.folding import operator_name
-from mobilekit.quantize.graph import give_biases, is_float
+from mobilekit.quantize.graph import LAYERS, give_biases, is_float
 from mobilekit.quantize.layers import layer_label
 from mobilekit.quantize.observers import activation_spec, weight_spec
 from mobilekit.quiet import quiet
@@ -66,6 +68,7 @@ def quantizer(options: QuantizeSpec, floating: frozenset[str] = frozenset()) -> 
             annotated: fx.GraphModule = super().annotate(model)
             for node in filter(is_int8, annotated.graph.nodes):
                 _annotate(node, scale)
+            _spare_islands(annotated)
             return annotated
 
     return Quantizer().set_global(config).set_filter_function(is_int8)
@@ -85,6 +88,22 @@ def _annotate(node: fx.Node, scale: Any) -> None:
         node.meta[_KEY] = QuantizationAnnotation(output_qspec=scale, _annotated=True)
     elif (name == "hardswish" or _GATE in node.meta) and marked is None and is_float(node):
         node.meta[_KEY] = QuantizationAnnotation(input_qspec_map={before: scale}, output_qspec=scale, _annotated=True)
+
+
+def _spare_islands(module: fx.GraphModule) -> None:
+    """Take the annotations of what no int8 layer is connected with by int8 values. A graph without layers keeps all."""
+    marked = {node for node in module.graph.nodes if node.meta.get(_KEY) is not None}
+    reached = [node for node in module.graph.nodes if node in marked and operator_name(node) in LAYERS]
+    if not reached:
+        return
+    found = set(reached)
+    while reached:
+        node = reached.pop()
+        near = {*node.all_input_nodes, *node.users} & marked - found
+        found |= near
+        reached += near
+    for node in marked - found:
+        del node.meta[_KEY]
 
 
 def _ends_with(layer: Any, clamp: fx.Node) -> bool:
