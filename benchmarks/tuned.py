@@ -47,10 +47,10 @@ def page(results: Sequence[TuneResult]) -> str:
         f"{results[0].max_drop:g} points of top-1 to lose, on {first.machine.processor} with {first.machine.cores}",
         f"cores; {versions}.",
         "",
-        "*Plain* is float or int8 as `mobilekit export` makes them. Milliseconds are medians of the finals, all in turns in",
-        "one run. *Race*: the winner's time over that of the best plain artifact of any target, in pairs of new processes,",
-        "with the interval that holds at every look; a winner that is itself plain raced against nothing. *Test, points*:",
-        "of top-1, lost by the winner's bundle on test data, which nothing was chosen by.",
+        "*Plain* is float or int8 as `mobilekit export` makes them. Milliseconds are medians of the finals, all in",
+        "turns in one run. *Race*: the winner's time over that of the best plain artifact of any target, in pairs of",
+        "new processes, with the interval that holds at every look; a winner that is itself plain raced against",
+        "nothing. *Test, points*: of top-1, lost by the winner's bundle on test data, which nothing was chosen by.",
         "",
         HEAD,
         "|" + "-|" * (HEAD.count("|") - 1),
@@ -60,7 +60,8 @@ def page(results: Sequence[TuneResult]) -> str:
     for result in results:
         lines += [f"{result.model}: finalists", ""]
         lines += [
-            f"- {one.trial.name}: {one.median_ms:.3f} ms (IQR {one.iqr_ms:.3f}), {one.verdict}" for one in result.finalists
+            f"- {one.trial.name}: {one.median_ms:.3f} ms (IQR {one.iqr_ms:.3f}), {one.verdict}"
+            for one in result.finalists
         ]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -25,7 +26,10 @@ BASE = QuantizeSpec()
 PAIRS = (("xnnpack", "fp32"), ("xnnpack", "int8"), ("onnx", "fp32"), ("onnx", "int8"), ("onnx", "mixed"))
 SPACE = Space((*PAIRS, ("onnx", "int8-dynamic"), ("onnx", "int8-qat")), BASE, lambda: 5)
 LAYERS = Ranking(
-    by_cost=("c", "a", "b", "e", "d"), in_order=("a", "b", "c", "d", "e"), by_work=("d", "b", "a", "c", "e")
+    by_cost=("c", "a", "b", "e", "d"),
+    in_order=("a", "b", "c", "d", "e"),
+    by_work=("d", "b", "a", "c", "e"),
+    depthwise=("e", "b"),
 )
 
 
@@ -50,13 +54,38 @@ def test_plain_is_what_an_export_makes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "floating"), [("costly", ("c", "a")), ("light", ("d", "b")), ("first", ("a", "b")), ("last", ("e", "d"))]
+    ("order", "floating"),
+    [
+        ("costly", ("c", "a")),
+        ("light", ("d", "b")),
+        ("depthwise", ("e", "b")),
+        ("first", ("a", "b")),
+        ("last", ("e", "d")),
+    ],
 )
 def test_layers_stay_float_by_cost_or_from_an_end(order, floating: tuple[str, ...]) -> None:
     one = Candidate("onnx", "mixed", "mse", "mse", True, False, 2, order)
     options = one.options(BASE, lambda: LAYERS)
     assert options == QuantizeSpec(observer="mse", weight_observer="mse", bias_correction=True, floating=floating)
     assert one.name(BASE) == f"onnx mixed, 2 {order} layers float, observer mse, weights by mse, bias correction"
+
+
+def test_depthwise_layers_above_3x3_and_all_of_them_are_tried_early() -> None:
+    found = SPACE.hints((25, 25, 9, 9, 9))
+    assert [(one.target, one.scheme, one.order, one.floating) for one in found] == [
+        ("onnx", "mixed", "depthwise", 2),
+        ("onnx", "mixed", "depthwise", 5),
+    ]
+    assert [one.floating for one in SPACE.hints((9, 9))] == [2], "once"
+    assert SPACE.hints(()) == []
+    few = Candidate("onnx", "mixed", floating=4, observer="mse", order="depthwise")
+    assert few.options(BASE, lambda: LAYERS).floating == ("e", "b")
+
+
+def test_without_depthwise_layers_the_lightest_stay_float() -> None:
+    one = Candidate("onnx", "mixed", "mse", "mse", True, False, 2, "depthwise")
+    plain = replace(LAYERS, depthwise=())
+    assert one.options(BASE, lambda: plain).floating == ("d", "b")
 
 
 def _data(labels: list[int], files: int = 0) -> TwoSplits:

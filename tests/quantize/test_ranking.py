@@ -13,6 +13,7 @@ from mobilekit.capture import capture
 from mobilekit.errors import QuantizeError, UnknownName
 from mobilekit.quantize import quantize, rank_layers
 from mobilekit.quantize.folding import operator_name
+from mobilekit.quantize.ranking import depthwise_kernels
 from mobilekit.spec import QuantizeSpec, parse_inputs
 
 pytestmark = pytest.mark.slow  # a quantization takes seconds, however small the model
@@ -63,6 +64,19 @@ def test_layers_with_little_to_do_come_first_by_work(seasoned: Callable[[nn.Modu
     found = rank_layers(captured, samples((1, 3, 6, 6)), WHOLE)
     assert found.by_work == ("2", "3", "4", "1", "0"), "a pool and a flattening have none"
     assert found.in_order.index("0") < found.in_order.index("1")
+    assert found.depthwise == ("1",)
+
+
+def test_the_largest_depthwise_kernels_come_first(seasoned: Callable[[nn.Module], nn.Module], samples: Make) -> None:
+    layers = nn.Sequential(
+        nn.Conv2d(4, 4, 3, padding=1, groups=4),
+        nn.Conv2d(4, 8, 5, groups=4),
+        nn.Conv2d(8, 8, 1),
+        nn.Conv2d(8, 8, 2, groups=4),
+    )
+    captured = capture(seasoned(layers), parse_inputs(["1,4,6,6"]))
+    assert rank_layers(captured, samples((1, 4, 6, 6)), WHOLE).depthwise == ("1", "0")
+    assert depthwise_kernels(captured) == (25, 9)
 
 
 def test_named_layers_stay_float(spiky: nn.Module, samples: Make) -> None:

@@ -9,8 +9,8 @@ A ReLU6 belongs to the convolution before it, as a ReLU does. ExecuTorch rounds 
 half of the 256 steps are then spent on negative values, which the ReLU6 cuts off.
 Layers that share their weights, such as a detector's head over maps of several sizes, are int8 in every place.
 ExecuTorch takes the first and leaves the others' weights in float beside int8 activations, which XNNPACK does not load.
-Arithmetic among float operators stays float. ExecuTorch rounds the scaling of attention's products, which stands between
-a matrix product and a softmax, both in float: two conversions and a slower kernel, for nothing.
+Arithmetic among float operators stays float. ExecuTorch rounds the scaling in attention, which stands between a matrix
+product and a softmax, both in float: two conversions and a slower kernel, for nothing.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from mobilekit.model.seed import seeded
 from mobilekit.progress import SILENT, Progress
 from mobilekit.quantize.calibrate import calibrate, check_samples
 from mobilekit.quantize.folding import operator_name
+from mobilekit.quantize.graph import Layer, layers_of
 from mobilekit.quantize.layers import LAYER_SAMPLES, layer_label
 from mobilekit.quantize.mixed import ranked
 from mobilekit.quantize.pt2e import prepared_graph
@@ -30,12 +31,14 @@ _WEIGHTED = frozenset(["conv1d", "conv2d", "conv_transpose2d", "linear"])
 
 @dataclass(frozen=True)
 class Ranking:
-    """The layers that int8 rounds, by name: the most costly first; in the order in which they are computed; and those
-    with the fewest multiplications first, which gain least by int8 and pay the same for every conversion."""
+    """The layers that int8 rounds, by name: the most costly first; in the order in which they are computed; those with
+    the fewest multiplications first, which gain least by int8 and pay the same for every conversion; and the depthwise
+    convolutions alone, those with the largest kernels first."""
 
     by_cost: tuple[str, ...]
     in_order: tuple[str, ...]
     by_work: tuple[str, ...]
+    depthwise: tuple[str, ...] = ()
 
 
 def rank_layers(
@@ -60,7 +63,27 @@ def rank_layers(
     labels = dict.fromkeys(layer_label(node) for node in prepared.graph.nodes if node.op != "output")
     by_cost = tuple(name for name in ranked(prepared, costs) if name in labels)
     in_order = tuple(name for name in labels if name in by_cost)
-    return Ranking(by_cost, in_order, tuple(sorted(in_order, key=lambda name: work.get(name, 0))))
+    kernels = {layer_label(layer.node): _kernel(layer) for layer in layers_of(prepared) if _is_depthwise(layer)}
+    return Ranking(
+        by_cost,
+        in_order,
+        by_work=tuple(sorted(in_order, key=lambda name: work.get(name, 0))),
+        depthwise=tuple(sorted((name for name in in_order if name in kernels), key=lambda name: -kernels[name])),
+    )
+
+
+def depthwise_kernels(captured: Captured) -> tuple[int, ...]:
+    """The number of weights that each channel of a depthwise convolution has, of all of them, the largest first."""
+    module = captured.program.module(check_guards=False)
+    return tuple(sorted((_kernel(layer) for layer in layers_of(module) if _is_depthwise(layer)), reverse=True))
+
+
+def _is_depthwise(layer: Layer) -> bool:
+    return layer.groups > 1 and layer.weight.shape[1] == 1
+
+
+def _kernel(layer: Layer) -> int:
+    return layer.weight[0].numel()
 
 
 def _multiplications(prepared: fx.GraphModule, inputs: Sequence[torch.Tensor]) -> dict[str, int]:

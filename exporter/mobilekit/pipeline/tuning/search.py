@@ -1,6 +1,7 @@
 """Search: trials of a study until enough were made, then the finals. Chooses nothing by test data.
 
-Plain float and plain int8 of every target come first: what is found must be held against them.
+Plain float and plain int8 of every target come first: what is found must be held against them. Hints come next, as far
+as the number of trials reaches.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mobilekit.pipeline.tuning.study import Fingerprint, Study
 from mobilekit.pipeline.tuning.trying import Trier
 from mobilekit.pipeline.tuning.workshop import Workshop
 from mobilekit.progress import SILENT, Progress
+from mobilekit.quantize.ranking import depthwise_kernels
 from mobilekit.report.tuned import Objective, Trial
 
 
@@ -34,6 +36,7 @@ class Search:
     progress: Progress = SILENT
 
     def __post_init__(self) -> None:
+        self._hints = self.space.hints(depthwise_kernels(self.workshop.captured))
         self._trier = Trier(
             self.study,
             self.space,
@@ -52,8 +55,9 @@ class Search:
         """
         begun = time.monotonic()
         while True:
-            missing = [one for one in self.plain if one not in self.study.known()]
-            for one in missing:
+            known = self.study.known()
+            missing = [one for one in self.plain if one not in known]
+            for one in [*missing, *(one for one in self._hints if one not in known)]:
                 self.study.enqueue(one)
             if not missing and not self._waiting():
                 if self.study.tried() >= trials:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from optuna.trial import BaseTrial
 
-Order = Literal["costly", "light", "first", "last"]
+Order = Literal["costly", "light", "depthwise", "first", "last"]
 """Which layers stay float: those by which int8 loses most; those with the least to compute, which gain nothing by int8
-and pay for conversions; or a piece at either end, which needs one conversion only."""
+and pay for conversions; depthwise convolutions, the largest kernels first, which a runtime may compute no faster in
+int8 (of a network without them, as `light`); or a piece at either end, which needs one conversion only."""
 ORDERS: list[Order] = list(get_args(Order))
 OBSERVERS = ("auto", *RULES)
 WEIGHT_OBSERVERS = ("min-max", "mse")
@@ -62,8 +63,14 @@ class Candidate:
         named: tuple[str, ...] = ()
         if self.floating:
             found = ranking()
-            ends = {"first": found.in_order, "last": found.in_order[::-1]}
-            named = {"costly": found.by_cost, "light": found.by_work, **ends}[self.order][: self.floating]
+            orders = {
+                "costly": found.by_cost,
+                "light": found.by_work,
+                "depthwise": found.depthwise or found.by_work,
+                "first": found.in_order,
+                "last": found.in_order[::-1],
+            }
+            named = orders[self.order][: self.floating]
         return base.model_copy(
             update={
                 "observer": self.observer,
@@ -101,6 +108,19 @@ class Space:
         """Float and int8 of each target as an export makes them, of those that are in the space."""
         wanted = [(target, name) for target in targets for name in ("fp32", int8)]
         return [self._made(*one) for one in wanted if one in self.variants]
+
+    def hints(self, kernels: Sequence[int]) -> list[Candidate]:
+        """What is likely to pay for a network with depthwise convolutions of so many weights a channel, the largest
+        first: those above 3x3 in float, where it has any, and all of them."""
+        counts = dict.fromkeys(count for count in (sum(size > 9 for size in kernels), len(kernels)) if count)
+        base = self.base
+        made = (base.observer, base.weight_observer, base.bias_correction, base.equalize)
+        return [
+            Candidate(target, name, *made, count, "depthwise")
+            for target, name in self.variants
+            if name == MIXED
+            for count in counts
+        ]
 
     def suggested(self, trial: BaseTrial) -> Candidate:
         """The candidate that a trial stands for."""
