@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from mobilekit.bench.device import kept_device_benches
 from mobilekit.bundle import Manifest
 from mobilekit.files import MADE_BY
 from mobilekit.inspection import Inspection
@@ -15,6 +16,7 @@ from mobilekit.report import charts, operators, table
 from mobilekit.report.caveats import caveats
 from mobilekit.report.inside import look_inside
 from mobilekit.report.layers import layer_charts
+from mobilekit.report.phones import phone_rows, sentence
 from mobilekit.report.samples import Mistakes, shown_samples
 from mobilekit.report.templates import template
 from mobilekit.report.verdict import verdicts
@@ -31,6 +33,7 @@ def report_html(
     `profiles` are inspections with measured times, by file; `mistakes` are shown in place of the golden samples.
     """
     chart = charts.scatter(manifest)
+    benches, left_out = kept_device_benches(folder, manifest)
     samples = mistakes.shown if mistakes else shown_samples(folder, manifest)
     page = template("report.html.j2", (("thousands", _thousands),), autoescape=True)
     return page.render(
@@ -49,6 +52,8 @@ def report_html(
         size_bars=charts.size_bars(manifest),
         inside=look_inside(folder, manifest, profiles or {}),
         layers=layer_charts(manifest),
+        phones=phone_rows(manifest, benches),
+        about_phones=(*map(sentence, benches), *left_out),
         samples=samples,
         found=mistakes,
         mistaken=any(one.mistakes for one in samples),
