@@ -54,9 +54,7 @@ class MeasuredBundle(Spec):
 
     model: Words
     created: Timestamp = Field(description="of its bundle.json")
-    bundle_sha256: Sha256 = Field(
-        description="of the bundle.json in the app, which `mobilekit embed` may have shortened"
-    )
+    bundle_sha256: Sha256 = Field(description="of the bundle.json in the app, as `mobilekit embed` wrote it")
 
 
 class DeviceResult(Spec):

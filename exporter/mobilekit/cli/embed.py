@@ -151,8 +151,8 @@ def _show(found: Embedded) -> None:
         if finding.level == "passed" and not finding.about:
             typer.echo(f"checked: {finding.words}")
     typer.echo(
-        f"{found.outcome}: {found.files} files, {found.bytes / 1e6:.2f} MB, {found.golden_samples} golden samples among "
-        f"them, in {os.path.relpath(found.place)}"
+        f"{found.outcome}: {found.files} files, {found.bytes / 1e6:.2f} MB, {found.golden_samples} golden "
+        f"samples among them, in {os.path.relpath(found.place)}"
     )
 
 

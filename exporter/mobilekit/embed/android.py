@@ -19,6 +19,8 @@ CATALOG = "gradle/libs.versions.toml"
 _SETTINGS = ("settings.gradle.kts", "settings.gradle")
 _BUILDS = ("build.gradle.kts", "build.gradle")
 _PLUGIN = "com.android.application"
+_ASSIGNED = r"[\"']?\]?\)?\s*(?::\s*String\s*)?(?:by\s+extra\s*\(|[=,])\s*[\"']([^\"'$]+)[\"']"
+"""`v = "1"`, `v: String = "1"`, `extra["v"] = "1"`, `set("v", "1")`, `v by extra("1")`, from behind the name."""
 _COMMENT = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|//[^\n]*|/\*.*?\*/", flags=re.DOTALL)
 
 
@@ -109,7 +111,7 @@ def pins(app: App, dependency: tuple[str, str]) -> list[Pin]:
     builds = {name: text for name, text in app.texts if not name.endswith((".toml", ".properties"))}
     used = "\n".join(builds.values())
     found = [pin for name, text in builds.items() for pin in _written_out(name, text, texts, dependency)]
-    found += [pin for pin in _of_catalog(texts.get(CATALOG, ""), used, dependency)]
+    found += _of_catalog(texts.get(CATALOG, ""), used, dependency)
     if dependency == EXECUTORCH:
         found += _lying_there(app)
     return list(dict.fromkeys(found))
@@ -118,14 +120,20 @@ def pins(app: App, dependency: tuple[str, str]) -> list[Pin]:
 def _written_out(name: str, text: str, texts: dict[str, str], dependency: tuple[str, str]) -> list[Pin]:
     group, artifact = map(re.escape, dependency)
     pattern = rf"[\"']{group}:{artifact}(-[a-z]+)?(?::([^\"'@:]+))?(?:[:@][^\"']*)?[\"']"
+    named = rf"group\s*[:=]\s*[\"']{group}[\"']\s*,\s*name\s*[:=]\s*[\"']{artifact}(-[a-z]+)?[\"']"
+    named += r"(?:\s*,\s*version\s*[:=]\s*[\"']?([^\"'\s,)]+))?"
     return [
-        Pin(_resolved(version, texts) if version else None, name, flavour=flavour or "")
-        for flavour, version in re.findall(pattern, text)
+        Pin(_resolved(version, texts) if version else None, name, flavour=flavour)
+        for flavour, version in (*re.findall(pattern, text), *re.findall(named, text))
     ]
 
 
 def _resolved(version: str, texts: dict[str, str]) -> str | None:
     """The version itself, or what the variable in it stands for; None when that is not found."""
+    of_catalog = re.fullmatch(r"\$\{libs\.versions\.([\w.]+)\.get\(\)\}", version.strip())
+    if of_catalog is not None:
+        versions = {accessor(key): value for key, value in _table(texts.get(CATALOG, ""), "versions").items()}
+        return _version(versions.get(of_catalog.group(1)))
     variable = re.fullmatch(r"\$\{?(?:rootProject\.|project\.)?(?:ext\.|extra\.)?(\w+)\}?", version.strip())
     if variable is None:
         return None if "$" in version else version.strip()
@@ -134,9 +142,7 @@ def _resolved(version: str, texts: dict[str, str]) -> str | None:
         if file.endswith(".properties"):
             found = re.search(rf"^[ \t]*{name}[ \t]*[=:][ \t]*(\S+)", text, flags=re.MULTILINE)
         else:
-            found = re.search(
-                rf"\b{name}\b[\"']?\]?\)?\s*(?::\s*String\s*)?(?:by\s+extra\s*\(|[=,])\s*[\"']([^\"'$]+)[\"']", text
-            )
+            found = re.search(rf"\b{name}\b{_ASSIGNED}", text)
         if found:
             return found.group(1)
     return None

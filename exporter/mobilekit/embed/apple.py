@@ -13,7 +13,7 @@ from pathlib import Path
 from mobilekit.embed.apps import App, Pin, Texts, folders, listed, text_of
 
 PLACE = "Resources"
-_PACKAGE = re.compile(r"github\.com[/:]pytorch/executorch(?:\.git)?\b", flags=re.IGNORECASE)
+_PACKAGE = re.compile(r"github\.com[/:]pytorch/executorch(?:\.git)?(?![\w-])", flags=re.IGNORECASE)
 _BRANCH = re.compile(r"\bswiftpm-(\d+\.\d+\.\d+)((?:[.-]\d+)?)(?![\w.-])")
 _PRODUCT = re.compile(r"(?<![\w/.-])(executorch|executorch_llm|(?:backend|kernels)_[a-z]+)(?:_debug)?(?![\w/.-])")
 _SYSTEM = re.compile(
@@ -28,7 +28,7 @@ def apps_in(folder: Path) -> list[App]:
         found = [one for one in folders(folder, deepest) if _is_project(one)]
         if found:
             return [app for root in found for app in _places(root)]
-    return [app for app in _places(folder)] if (folder / "Package.swift").is_file() else []
+    return _places(folder) if (folder / "Package.swift").is_file() else []
 
 
 def app_around(folder: Path) -> list[App]:
@@ -89,10 +89,10 @@ def pins(app: App) -> list[Pin]:
         if not _PACKAGE.search(text):
             continue
         if name.endswith("Package.resolved"):
-            text = _resolved(text)
-        versions = [version for version, nightly in _BRANCH.findall(text) if not nightly]
-        if name.endswith("Package.resolved") and not versions:
+            pinned = _BRANCH.findall(_resolved(text))
+            found += [Pin(version, name) for version, nightly in pinned if not nightly]
             continue
+        versions = [version for version, nightly in _BRANCH.findall(text) if not nightly]
         found += [Pin(version, name) for version in dict.fromkeys(versions)] or [Pin(None, name)]
     return found
 

@@ -165,14 +165,10 @@ def _apple(app: App, artifacts: Sequence[Artifact]) -> list[Finding]:
     else:
         linked = apple.products(app)
         kit = united(kit for name, kit in table.products.items() if name in linked)
-        needed = {name for one in artifacts for name in (*one.backends, *one.operators)} - {
-            *kit.backends,
-            *kit.operators,
-        }
-        adding = [name for name, one in table.products.items() if needed & {*one.backends, *one.operators}]
-        cure = (
-            f"link the product {' and '.join(adding)}" if adding else "ExecuTorch's Swift package has no such product"
-        )
+        needed = {name for one in artifacts for name in (*one.backends, *one.operators)}
+        lacking = needed - {*kit.backends, *kit.operators}
+        adding = [name for name, one in table.products.items() if lacking & {*one.backends, *one.operators}]
+        cure = f"link the product {' and '.join(adding)}" if adding else "no known product of ExecuTorch has them"
         source = f"it links {', '.join(sorted(linked)) or 'no product'} of ExecuTorch {table.version}"
         findings += _registers(artifacts, kit, source, cure)
     if not apple.forces_load(app):

@@ -69,7 +69,8 @@ def embed(
     refused; `force`: what the app cannot run is embedded nevertheless. `dry_run`: only says what would be done.
 
     Raises UsageError (no app, several, nothing that fits), BundleError, Incompatible (the app's runtime cannot run
-    it), Inconclusive (`strict`), OutputExists (what is there is not embed's own), StorageError. Nothing is written then.
+    it), Inconclusive (`strict`), OutputExists (what is there is not embed's own), StorageError: nothing
+    is written then.
     """
     found = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
     target = find_app(Path(app))
@@ -98,20 +99,17 @@ def _judge(findings: Sequence[Finding], *, strict: bool, force: bool) -> None:
     failed = [one for one in findings if one.level == "failed"]
     unknown = [one for one in findings if one.level == "unknown"]
     if failed and not force:
-        raise Incompatible(
-            _told("the app cannot run this; nothing was written", failed), hint=_cures(failed, "--force")
-        )
+        raise Incompatible(_told("the app cannot run this; nothing was written", failed), hint=_cures(failed))
     if unknown and strict:
-        raise Inconclusive(_told("this could not be checked; nothing was written", unknown), hint=_cures(unknown, None))
+        raise Inconclusive(_told("this could not be checked; nothing was written", unknown), hint=_cures(unknown))
 
 
 def _told(head: str, findings: Sequence[Finding]) -> str:
     return "\n  ".join([head, *(one.words for one in findings)])
 
 
-def _cures(findings: Sequence[Finding], despite: str | None) -> str | None:
-    cures = list(dict.fromkeys(one.hint for one in findings if one.hint))
-    return "; ".join([*cures, *([f"embed it nevertheless with {despite}"] if despite else [])]) or None
+def _cures(findings: Sequence[Finding]) -> str | None:
+    return "; ".join(dict.fromkeys(one.hint for one in findings if one.hint)) or None
 
 
 def _named(name: str) -> str:
@@ -125,7 +123,8 @@ def _named(name: str) -> str:
 
 
 def _put(bundle: Bundle, taken: Sequence[Artifact], place: Path, *, dry_run: bool) -> tuple[Outcome, Content]:
-    files.sweep_stale(place) if not dry_run and place.parent.is_dir() else None
+    if not dry_run:
+        files.sweep_stale(place)
     there = refuse_foreign(place)
     content = content_of(bundle, taken)
     receipt = Receipt(
