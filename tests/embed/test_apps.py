@@ -118,7 +118,7 @@ def test_several_modules_are_listed_and_can_be_named(app: Make, monkeypatch: pyt
     assert "phone/src/main/assets (android)" in refused.value.message and "watch" in refused.value.message
     assert refused.value.hint == "name one of them: phone"
     assert find_app(Path("phone")).folder == root / "phone/src/main/assets"
-    assert find_app(Path("watch/src")).folder == root / "watch/src/main/assets"
+    assert find_app(Path("watch")).folder == root / "watch/src/main/assets"
 
 
 def test_android_and_ios_beside_each_other(app: Make) -> None:

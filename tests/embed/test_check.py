@@ -32,11 +32,11 @@ def catalog(version: str) -> dict[str, str]:
     }
 
 
-def needing(bundle: Path, **needs: Any) -> Path:
-    """The bundle with other needs of its xnnpack int8 artifact."""
+def needing(bundle: Path, target: str = "xnnpack", **needs: Any) -> Path:
+    """The bundle with other needs of its int8 artifact of `target`."""
     raw = json.loads((bundle / "bundle.json").read_text())
     for one in raw["artifacts"]:
-        if (one["target"], one["scheme"]) == ("xnnpack", "int8"):
+        if (one["target"], one["scheme"]) == (target, "int8"):
             one.update(needs)
     (bundle / "bundle.json").write_text(json.dumps(raw))
     return bundle
@@ -183,6 +183,8 @@ def test_onnx_goes_where_its_runtime_is(android_with: Make, bundle: Path, versio
         implementation("com.microsoft.onnxruntime:onnxruntime-android:{version}")
         """
     root = android_with({"app/build.gradle.kts": text})
+    assert [one.target for one in embed(bundle, root, dry_run=True).artifacts] == ["xnnpack", "xnnpack"], "it failed"
+    needing(bundle, "onnx", verification=None)
     if passes:
         assert [one.target for one in embed(bundle, root).artifacts] == ["xnnpack", "xnnpack", "onnx"]
     else:

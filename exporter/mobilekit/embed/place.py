@@ -123,6 +123,7 @@ def _named(name: str) -> str:
 
 
 def _put(bundle: Bundle, taken: Sequence[Artifact], place: Path, *, dry_run: bool) -> tuple[Outcome, Content]:
+    made = _parents_made(place)  # before sweeping: what a killed run left says which folders it made
     if not dry_run:
         files.sweep_stale(place)
     there = refuse_foreign(place)
@@ -130,7 +131,7 @@ def _put(bundle: Bundle, taken: Sequence[Artifact], place: Path, *, dry_run: boo
     receipt = Receipt(
         model=bundle.manifest.model.name,
         bundle_sha256=files.sha256(bundle.path / MANIFEST_FILE),
-        parents_made=_parents_made(place) if there is None else there.parents_made,
+        parents_made=made if there is None else there.parents_made,
         files=content.hashes(),
     )
     if there == receipt and all((place / name).is_file() for name in receipt.files):
