@@ -164,6 +164,13 @@ def sweep_stale(output: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def mend_stale(output: Path) -> None:
+    """`sweep_stale` on its own, while no other writer begins beside `output`."""
+    if output.parent.is_dir():
+        with storage_errors(output), _one_at_a_time(output.parent):
+            sweep_stale(output)
+
+
 def _unattended(output: Path, kind: str) -> Iterator[Path]:
     """Hidden folders of `kind` beside `output`, each locked while it is handed out, whose writer is gone."""
     for folder in output.parent.glob(f".{glob.escape(output.name)}.{kind}-*"):

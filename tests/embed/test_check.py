@@ -148,6 +148,11 @@ def test_an_aar_that_was_downloaded_is_read(
     assert f"read from {file.name}" in words(done, "passed")
 
 
+def test_an_aar_is_for_android(ios: Path, bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is for Android"):
+        embed(bundle, ios, aar=aar(tmp_path / "x.aar", "aten::mean.out"))
+
+
 def test_an_aar_in_the_module_is_read(android_with: Make, bundle: Path) -> None:
     text = 'plugins { id("com.android.application") }\ndependencies { implementation(files("libs/executorch.aar")) }'
     root = android_with({"app/build.gradle.kts": text, "app/libs/x": ""})

@@ -50,7 +50,7 @@ def test_twice_and_out_again_leaves_the_tree_as_it_was(project: Path, bundle: Pa
     assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == times, "nothing is written again"
     assert picture(project) == inside
 
-    removed = remove(project)
+    removed = remove(project, "tiny")
     assert (removed.name, removed.files) == ("tiny", first.files + 1)
     assert picture(project) == before
 
@@ -129,6 +129,10 @@ def spoil_foreign(place: Path) -> None:
     (place / "mine.txt").write_text("mine")
 
 
+def spoil_folder(place: Path) -> None:
+    (place / "mine").mkdir()
+
+
 def spoil_changed(place: Path) -> None:
     (place / "labels.txt").write_text("changed\n")
 
@@ -165,6 +169,7 @@ def spoil_place_link(place: Path) -> None:
     ("spoil", "says"),
     [
         (spoil_foreign, "mine.txt was not written by embed"),
+        (spoil_folder, "mine was not written by embed"),
         (spoil_changed, "labels.txt was changed since embed wrote it"),
         (spoil_manifest, "bundle.json was changed since embed wrote it"),
         (spoil_link, "labels.txt is a link"),

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mobilekit.bench.device import DeviceBench, import_device_benches
 from mobilekit.bundle import Bundle
+from mobilekit.bundle.device import DeviceBench, import_device_benches
 from mobilekit.report import phone_rows, print_phones, report_html
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bundle"

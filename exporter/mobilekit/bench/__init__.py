@@ -1,7 +1,6 @@
 """Bench: how fast, how large in memory, how quick to load; every runtime in a process of its own, all in turns."""
 
 from mobilekit.bench.cold import cold_start
-from mobilekit.bench.device import DeviceBench, import_device_benches, kept_device_benches, read_device_bench
 from mobilekit.bench.instructions import count_instructions, counter
 from mobilekit.bench.measure import disturbances_of, disturbed, measure
 from mobilekit.bench.noise import BUSY_PER_SECOND, Watch, disturbances
@@ -10,7 +9,6 @@ from mobilekit.bench.together import Entry, Protocol, measure_together, untimed
 
 __all__ = [
     "BUSY_PER_SECOND",
-    "DeviceBench",
     "Entry",
     "Protocol",
     "Summary",
@@ -21,11 +19,8 @@ __all__ = [
     "disturbances",
     "disturbances_of",
     "disturbed",
-    "import_device_benches",
-    "kept_device_benches",
     "measure",
     "measure_together",
-    "read_device_bench",
     "summarize",
     "untimed",
 ]

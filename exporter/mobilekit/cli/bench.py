@@ -127,8 +127,8 @@ def command(
 
 
 def _show_imported(folder: Path, paths: list[Path], *, as_json: bool) -> None:
-    from mobilekit.bench.device import import_device_benches
     from mobilekit.bundle import Bundle
+    from mobilekit.bundle.device import import_device_benches
     from mobilekit.report.phones import phone_rows, print_phones
 
     found = Bundle.load(folder)

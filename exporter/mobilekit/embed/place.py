@@ -74,6 +74,8 @@ def embed(
     """
     found = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
     target = find_app(Path(app))
+    if aar is not None and target.platform != "android":
+        raise UsageError(f"an AAR is for Android, and {app} is an iOS app")
     choice = choose(found, target, artifacts)
     findings = check(target, choice.taken, None if aar is None else Path(aar))
     _judge(findings, strict=strict, force=force)
@@ -125,7 +127,7 @@ def _named(name: str) -> str:
 def _put(bundle: Bundle, taken: Sequence[Artifact], place: Path, *, dry_run: bool) -> tuple[Outcome, Content]:
     made = _parents_made(place)  # before sweeping: what a killed run left says which folders it made
     if not dry_run:
-        files.sweep_stale(place)
+        files.mend_stale(place)
     there = refuse_foreign(place)
     content = content_of(bundle, taken)
     receipt = Receipt(
@@ -171,7 +173,7 @@ def remove(app: str | os.PathLike[str], name: str | None = None) -> Removed:
     chosen = _named(name) if name is not None else _only_one(target)
     place = target.folder / FOLDER / chosen
     with _said_for_embed(place):
-        files.sweep_stale(place)
+        files.mend_stale(place)
         receipt = refuse_foreign(place)
         if receipt is None:
             raise UsageError(f"{place}: nothing is embedded there", hint=_have(target))

@@ -6,7 +6,7 @@ It lies beside bundle.json, holds no date and no path of a machine, and the same
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import Field, ValidationError
@@ -73,13 +73,14 @@ def refuse_foreign(folder: Path) -> Receipt | None:
 
 def _differences(folder: Path, receipt: Receipt) -> list[str]:
     problems = []
+    made = {parent.as_posix() for name in receipt.files for parent in PurePosixPath(name).parents}
     for parent, inner, names in os.walk(folder):
         for name in sorted([*inner, *names]):
             path = Path(parent, name)
             listed = path.relative_to(folder).as_posix()
             if path.is_symlink():
                 problems.append(f"{listed} is a link")
-            elif path.is_dir() or name in _CLUTTER or listed in (RECEIPT_FILE, ".lock"):
+            elif name in _CLUTTER or listed in (RECEIPT_FILE, ".lock") or (path.is_dir() and listed in made):
                 continue
             elif listed not in receipt.files:
                 problems.append(f"{listed} was not written by embed")

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mobilekit.bench.device import kept_device_benches
-from mobilekit.bundle import Manifest
+from mobilekit.bundle import Manifest, kept_device_benches
 from mobilekit.files import MADE_BY
 from mobilekit.inspection import Inspection
 from mobilekit.report import charts, operators, table

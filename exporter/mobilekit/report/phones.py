@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from mobilekit.bench.device import DeviceBench, DeviceResult
+from mobilekit.bundle.device import DeviceBench, DeviceResult
 from mobilekit.bundle.manifest import Artifact, Manifest
 from mobilekit.report.table import figure, plain_table
 from mobilekit.spec.base import Spec

@@ -13,15 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilekit.bench import device_schema
-from mobilekit.bench.device import (
+from mobilekit.bundle import Bundle, device_schema
+from mobilekit.bundle.device import (
     DeviceBench,
     import_device_benches,
     kept_device_benches,
     parse_device_bench,
     read_device_bench,
 )
-from mobilekit.bundle import Bundle
 from mobilekit.errors import DataError, MobilekitError, SpecError
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +69,7 @@ def file(tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_the_published_copies_of_the_schema_are_those_of_the_code() -> None:
-    text, cure = device_schema.schema_text(), "python -m mobilekit.bench.device_schema > FILE"
+    text, cure = device_schema.schema_text(), "python -m mobilekit.bundle.device_schema > FILE"
     for place in (ROOT / "docs", ROOT / "exporter" / "mobilekit" / "bench"):
         assert (place / device_schema.SCHEMA_FILE).read_text(encoding="utf-8") == text, cure
     assert device_schema.published_schema() == device_schema.device_schema()

@@ -1,7 +1,7 @@
 """Device schema: the JSON Schema (draft 2020-12) of a phone's results, made from their types.
 
-`python -m mobilekit.bench.device_schema > FILE` prints it. The copies beside this file and in docs/ are held to it by a
-test.
+`python -m mobilekit.bundle.device_schema > FILE` prints it. The copies beside this file and in docs/ are held to it by
+a test.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
-from mobilekit.bench.device import DeviceBench
+from mobilekit.bundle.device import DeviceBench
 
 SCHEMA_FILE = "device-bench.schema.json"
 

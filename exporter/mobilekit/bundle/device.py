@@ -16,8 +16,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from mobilekit import files
-from mobilekit.bundle import Bundle, Manifest
-from mobilekit.bundle.manifest import Count, RelativePath, Sha256, Timestamp
+from mobilekit.bundle.manifest import Count, Manifest, RelativePath, Sha256, Timestamp
+from mobilekit.bundle.store import Bundle
 from mobilekit.errors import DataError, MobilekitError, Problem, SpecError
 from mobilekit.spec.base import Spec
 from mobilekit.spec.load import problems_of
