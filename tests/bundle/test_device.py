@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +71,7 @@ def file(tmp_path: Path) -> Callable[..., Path]:
 
 def test_the_published_copies_of_the_schema_are_those_of_the_code() -> None:
     text, cure = device_schema.schema_text(), "python -m mobilekit.bundle.device_schema > FILE"
-    for place in (ROOT / "docs", ROOT / "exporter" / "mobilekit" / "bench"):
+    for place in (ROOT / "docs", ROOT / "exporter" / "mobilekit" / "bundle"):
         assert (place / device_schema.SCHEMA_FILE).read_text(encoding="utf-8") == text, cure
     assert device_schema.published_schema() == device_schema.device_schema()
 
@@ -183,3 +184,10 @@ def test_a_bundle_that_cannot_be_written(bundle: Bundle, file: Callable[..., Pat
 def test_the_phone_is_named_once(file: Callable[..., Path]) -> None:
     device = {**results()["device"], "maker": "Apple", "model": "Apple iPhone 17", "system": "iOS"}
     assert DeviceBench.model_validate(results(device=device)).phone == "Apple iPhone 17, iOS 16"
+
+
+def test_the_page_explains_every_field() -> None:
+    schema = device_schema.device_schema()
+    fields = {name for one in (schema, *schema["$defs"].values()) for name in one["properties"]}
+    named = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "phone.md").read_text(encoding="utf-8")))
+    assert sorted(fields - named) == []

@@ -90,6 +90,13 @@ def test_another_choice_replaces_what_embed_wrote(android: Path, bundle: Path, p
     assert picture(android) == before
 
 
+def test_a_release_needs_no_golden_samples(android: Path, bundle: Path) -> None:
+    whole = embed(bundle, android)
+    bare = embed(bundle, android, golden=False)
+    assert (bare.outcome, bare.golden_samples) == ("replaced", 0) and bare.bytes < whole.bytes
+    assert not (bare.place / "golden").exists() and Bundle.load(bare.place).manifest.golden == ()
+
+
 def test_a_newer_bundle_replaces_the_older(android: Path, bundle: Path, picture: Picture) -> None:
     before = picture(android)
     embed(bundle, android)

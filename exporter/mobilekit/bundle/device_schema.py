@@ -32,7 +32,7 @@ def schema_text() -> str:
 
 def published_schema() -> dict[str, Any]:
     """The schema that is shipped with the package."""
-    loaded: dict[str, Any] = json.loads(files("mobilekit.bench").joinpath(SCHEMA_FILE).read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = json.loads(files("mobilekit.bundle").joinpath(SCHEMA_FILE).read_text(encoding="utf-8"))
     return loaded
 
 

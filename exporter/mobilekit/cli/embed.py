@@ -57,6 +57,9 @@ def command(
             show_default=False,
         ),
     ] = None,
+    golden: Annotated[
+        bool, typer.Option("--golden/--no-golden", help="With the golden samples, or without: for a release.")
+    ] = True,
     remove: Annotated[
         bool, typer.Option("--remove", help="Take out what embed put in, and the folders that it made.")
     ] = False,
@@ -97,14 +100,22 @@ def command(
     from mobilekit.embed import embed
 
     if remove:
-        if artifact or aar or strict or force or dry_run:
+        if artifact or aar or strict or force or dry_run or not golden:
             raise UsageError("--remove goes with --name and --json only")
         _show_removed(_removed(bundle, app, name), as_json=as_json)
         return
     if app is None:
         raise UsageError("APP is missing", hint="mobilekit embed BUNDLE APP: the folder of your app's project")
     found = embed(
-        bundle, app, artifacts=artifact or (), name=name, aar=aar, strict=strict, force=force, dry_run=dry_run
+        bundle,
+        app,
+        artifacts=artifact or (),
+        name=name,
+        aar=aar,
+        golden=golden,
+        strict=strict,
+        force=force,
+        dry_run=dry_run,
     )
     for finding in found.findings:
         if finding.level != "passed":

@@ -169,7 +169,7 @@ def _apple(app: App, artifacts: Sequence[Artifact]) -> list[Finding]:
         lacking = needed - {*kit.backends, *kit.operators}
         adding = [name for name, one in table.products.items() if lacking & {*one.backends, *one.operators}]
         cure = f"link the product {' and '.join(adding)}" if adding else "no known product of ExecuTorch has them"
-        source = f"it links {', '.join(sorted(linked)) or 'no product'} of ExecuTorch {table.version}"
+        source = f"of its products {', '.join(sorted(linked)) or '(none)'}: {table.source}"
         findings += _registers(artifacts, kit, source, cure)
     if not apple.forces_load(app):
         words = "no linker flag was found that keeps backends and kernels, which only register themselves"

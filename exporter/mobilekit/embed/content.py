@@ -80,14 +80,14 @@ def _unfit(artifact: Artifact, app: App, *, explicit: bool) -> str | None:
     return None
 
 
-def manifest_of(manifest: Manifest, taken: Sequence[Artifact]) -> Manifest:
+def manifest_of(manifest: Manifest, taken: Sequence[Artifact], *, golden: bool = True) -> Manifest:
     """The bundle.json of the embedded bundle: these artifacts, their golden outputs, no reports; the rest as it is."""
     pairs = {(one.target, one.scheme) for one in taken}
-    golden = tuple(
+    samples = tuple(
         sample.model_copy(update={"outputs": tuple(one for one in sample.outputs if (one.target, one.scheme) in pairs)})
-        for sample in manifest.golden
+        for sample in (manifest.golden if golden else ())
     )
-    return manifest.model_copy(update={"artifacts": tuple(taken), "golden": golden, "reports": ()})
+    return manifest.model_copy(update={"artifacts": tuple(taken), "golden": samples, "reports": ()})
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ class Content:
         return dict(sorted({**self.copied, MANIFEST_FILE: hashlib.sha256(self.manifest.encode()).hexdigest()}.items()))
 
 
-def content_of(bundle: Bundle, taken: Sequence[Artifact]) -> Content:
+def content_of(bundle: Bundle, taken: Sequence[Artifact], *, golden: bool = True) -> Content:
     """What the embedded bundle will hold. The bundle has been checked, so its own hashes are believed."""
-    manifest = manifest_of(bundle.manifest, taken)
+    manifest = manifest_of(bundle.manifest, taken, golden=golden)
     copied: dict[str, str] = {}
     for entry in manifest.files():
         source = bundle.path / entry.file

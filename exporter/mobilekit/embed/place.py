@@ -57,6 +57,7 @@ def embed(
     *,
     artifacts: Sequence[str] = (),
     name: str | None = None,
+    golden: bool = True,
     aar: str | os.PathLike[str] | None = None,
     strict: bool = False,
     force: bool = False,
@@ -65,6 +66,7 @@ def embed(
     """Put `bundle` into the Android or iOS project `app`; returns what was put where.
 
     `artifacts`: which ones, as "xnnpack:int8"; all that fit when empty. `name`: of its folder, the model's when None.
+    `golden` false leaves the golden samples out: for a release.
     `aar`: the runtime's AAR, where it is not the one that the project names. `strict`: what could not be checked is
     refused; `force`: what the app cannot run is embedded nevertheless. `dry_run`: only says what would be done.
 
@@ -82,7 +84,7 @@ def embed(
     chosen = _named(name or found.manifest.model.name)
     place = target.folder / FOLDER / chosen
     with _said_for_embed(place):
-        outcome, content = _put(found, choice.taken, place, dry_run=dry_run)
+        outcome, content = _put(found, choice.taken, place, golden=golden, dry_run=dry_run)
     return Embedded(
         name=chosen,
         platform=target.platform,
@@ -90,7 +92,7 @@ def embed(
         outcome=outcome,
         artifacts=choice.taken,
         left_out=choice.left,
-        golden_samples=len(found.manifest.golden),
+        golden_samples=len(found.manifest.golden) if golden else 0,
         files=len(content.copied) + 1,
         bytes=content.bytes,
         findings=findings,
@@ -124,12 +126,14 @@ def _named(name: str) -> str:
     return name
 
 
-def _put(bundle: Bundle, taken: Sequence[Artifact], place: Path, *, dry_run: bool) -> tuple[Outcome, Content]:
+def _put(
+    bundle: Bundle, taken: Sequence[Artifact], place: Path, *, golden: bool, dry_run: bool
+) -> tuple[Outcome, Content]:
     made = _parents_made(place)  # before sweeping: what a killed run left says which folders it made
     if not dry_run:
         files.mend_stale(place)
     there = refuse_foreign(place)
-    content = content_of(bundle, taken)
+    content = content_of(bundle, taken, golden=golden)
     receipt = Receipt(
         model=bundle.manifest.model.name,
         bundle_sha256=files.sha256(bundle.path / MANIFEST_FILE),
