@@ -144,8 +144,10 @@ def test_an_aar_that_was_downloaded_is_read(
     file = nothing_downloaded / place
     file.parent.mkdir(parents=True)
     aar(file, "aten::mean.out", "XnnpackBackend")
-    done = embed(bundle, android_with(catalog("1.6.0")), strict=True)
-    assert f"read from {file.name}" in words(done, "passed")
+    root = android_with(catalog("1.6.0"))
+    assert f"read from {file.name}" in words(embed(bundle, root, strict=True), "passed")
+    file.write_bytes(b"half a download")
+    assert f"{file.name}: not an AAR that can be read" in words(embed(bundle, root), "unknown")
 
 
 def test_an_aar_is_for_android(ios: Path, bundle: Path, tmp_path: Path) -> None:

@@ -327,18 +327,43 @@ def test_several_at_once_leave_one_whole_bundle(android: Path, bundle: Path, pic
     assert picture(android) == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def powerless(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command, run by a user that permissions hold for: root without its power to override them."""
+    drop = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root may write anywhere, and setpriv (util-linux) is not there to take that away")
+    command = [*(drop if os.geteuid() == 0 else ()), sys.executable, "-c", "from mobilekit.cli.main import run; run()"]
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **path}, check=False
+    )
+
+
 def test_an_app_that_cannot_be_written(android: Path, bundle: Path, picture: Picture) -> None:
     main = android / "app/src/main"
     main.chmod(0o555)
     before = picture(android)
-    try:
-        with pytest.raises(StorageError, match="permission denied") as refused:
-            embed(bundle, android)
-        assert refused.value.hint and "-o" not in refused.value.hint
+    done = powerless("embed", bundle, android)
+    assert (done.returncode, done.stdout) == (5, ""), done.stderr
+    assert "permission denied" in done.stderr and "hint: make the app's folder writable" in done.stderr
+    assert picture(android) == before
+    main.chmod(0o755)
+    embed(bundle, android)
+    (main / "assets" / "mobilekit").chmod(0o555)
+    before = picture(android)
+    for arguments in (("embed", bundle, android, "-a", "xnnpack:int8"), ("embed", android, "--remove")):
+        done = powerless(*arguments)
+        assert (done.returncode, done.stdout) == (5, ""), done.stderr
         assert picture(android) == before
-    finally:
-        main.chmod(0o755)
+    (main / "assets" / "mobilekit").chmod(0o755)
+
+
+def test_a_folder_that_cannot_be_searched(android: Path, bundle: Path) -> None:
+    (android / "closed").mkdir(mode=0o000)
+    done = powerless("embed", bundle, android, "--dry-run")
+    (android / "closed").chmod(0o755)
+    assert done.returncode in (0, 5) and "Traceback" not in done.stderr and "internal error" not in done.stderr
+    assert done.returncode == 0 or "closed" in done.stderr
 
 
 def test_a_file_where_the_folder_should_be(android: Path, bundle: Path, picture: Picture) -> None:

@@ -82,6 +82,9 @@ def folders(top: Path, deepest: int = _DEEPEST) -> Iterable[Path]:
         ]
 
 
+_Search = Callable[[Path], list[App]]
+
+
 def find_app(path: Path) -> App:
     """The one app in `path`, or the one that `path` lies in. Raises UsageError where there is none, or several."""
     from mobilekit.embed import android, apple
@@ -90,10 +93,15 @@ def find_app(path: Path) -> App:
         what = "is a file, not an app's folder" if path.exists() else "no such folder"
         raise UsageError(f"{path}: {what}", hint="name the folder of an Android (Gradle) or iOS (Xcode) project")
     here = Path(os.path.abspath(path))
-    kinds: tuple[Callable[[Path], list[App]], ...] = (android.apps_in, apple.apps_in)
-    found = [app for kind in kinds for app in kind(here)]
-    if not found:
-        found = [app for kind in (android.app_around, apple.app_around) for app in kind(here)]
+    inside: tuple[_Search, ...] = (android.apps_in, apple.apps_in)
+    around: tuple[_Search, ...] = (android.app_around, apple.app_around)
+    try:
+        found = [app for search in inside for app in search(here)]
+        found = found or [app for search in around for app in search(here)]
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename or path}: cannot be read: {error.strerror}", hint="check its permissions"
+        ) from error
     if not found:
         raise UsageError(
             f"{path}: no app was found here",

@@ -20,6 +20,7 @@ from mobilekit.embed import android, apple
 from mobilekit.embed.aar import read_aar, united
 from mobilekit.embed.apps import App, Pin
 from mobilekit.embed.runtimes import Kit, known
+from mobilekit.errors import UsageError
 
 Level = Literal["passed", "unknown", "failed"]
 _SHOWN = 6
@@ -65,7 +66,12 @@ def _android(app: App, artifacts: Sequence[Artifact], aar: Path | None) -> list[
     findings = [pin] if isinstance(pin, Finding) else _versions(artifacts, pin, f"in {pin.where}: {name}:{wanted}")
     library = _library(pin if isinstance(pin, Pin) else None, aar)
     if library is not None:
-        kit, source = read_aar(library), f"read from {library.name}"
+        try:
+            kit, source = read_aar(library), f"read from {library.name}"
+        except UsageError as error:
+            if aar is not None:
+                raise
+            return [*findings, Finding("unknown", error.message, "let Gradle download it again, or name it with --aar")]
     else:
         version = pin.version if isinstance(pin, Pin) and not pin.flavour else None
         table = known("android").get(version or "")
