@@ -191,3 +191,14 @@ def test_the_page_explains_every_field() -> None:
     fields = {name for one in (schema, *schema["$defs"].values()) for name in one["properties"]}
     named = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "phone.md").read_text(encoding="utf-8")))
     assert sorted(fields - named) == []
+
+
+def test_what_the_apps_write_is_read() -> None:
+    """The examples that lie in the apps' own tests."""
+    examples = sorted(ROOT.glob("*-demo/**/device-bench*.json"))
+    if not examples:
+        pytest.skip("no app in this checkout has an example of its results")
+    validator = jsonschema.Draft202012Validator(device_schema.published_schema())
+    for path in examples:
+        validator.validate(json.loads(path.read_text(encoding="utf-8")))
+        assert read_device_bench(path).results

@@ -29,7 +29,7 @@ def test_in_and_out_again(mobilekit: Any, bundle: Path, app: Path) -> None:
     ended = mobilekit("embed", "bundle", "app")
     assert ended.code == 0, ended.err
     assert [line.split()[:2] for line in ended.out.splitlines()[2:4]] == [["xnnpack", "fp32"], ["xnnpack", "int8"]]
-    assert "runs" in ended.out and "left out: onnx int8, the app does not depend on" in ended.out
+    assert "fits" in ended.out and "left out: onnx int8, the app does not depend on" in ended.out
     assert "embedded: " in ended.out and "in app/phone/src/main/assets/mobilekit/tiny" in ended.out
     assert "to undo it: mobilekit embed app --name tiny --remove" in ended.err
     again = mobilekit("embed", "bundle", "app", "--json").json

@@ -170,7 +170,7 @@ def _show(found: Embedded) -> None:
 def _status(found: Embedded, label: str) -> str:
     """The worst that was found about the artifact, or about its runtime as a whole."""
     levels = {one.level for one in found.findings if one.about in ("", label)}
-    return "cannot run" if "failed" in levels else "not known" if "unknown" in levels or not levels else "runs"
+    return "cannot run" if "failed" in levels else "not known" if "unknown" in levels or not levels else "fits"
 
 
 def _plain(found: Embedded) -> dict[str, Any]:
