@@ -68,7 +68,7 @@ def command(
         typer.Option(
             "--aar",
             metavar="FILE",
-            help="The app's ExecuTorch AAR, where it is not the one that Gradle downloaded.",
+            help="The app's ExecuTorch AAR, or its libexecutorch.so, where it is not what Gradle downloaded.",
             show_default=False,
         ),
     ] = None,

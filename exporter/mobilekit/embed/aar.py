@@ -2,26 +2,22 @@
 
 A kernel registers under a name such as `aten::add.out`, a backend under one such as `XnnpackBackend`; both stand in
 the library as text. Nothing is executed. Refuses what is no AAR, and one without ExecuTorch in it.
-
-`python -m mobilekit.embed.aar FILE.aar --version VERSION > runtimes/android-VERSION.json` makes a table of it, and
-`--wheel FOLDER` one from the libraries of an installed `executorch` package, by product, for Apple's prebuilt ones.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from mobilekit.embed.runtimes import Kit, RuntimeTable
-from mobilekit.errors import MobilekitError, UsageError
+from mobilekit.embed.runtimes import Kit
+from mobilekit.errors import UsageError
 
 _NAME = rb"(?<![\x20-\x7e])(%s)\x00"
 _OPERATOR = re.compile(_NAME % rb"[a-z_][a-z0-9_]*::[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?")
-_BACKEND = re.compile(_NAME % rb"[A-Z][A-Za-z0-9]*Backend")
+# XNNPACK's magic number for its data, XH00, stands right before the name in Android's libraries.
+_BACKEND = re.compile(rb"(?<![\x20-\x7e])(?:[A-Z]{2}\d\d)?([A-Z][A-Za-z]*Backend)\x00")
 _OPERATOR_SPACES = ("aten::", "dim_order_ops::", "et_copy::", "executorch_prim::", "quantized_decomposed::", "llama::")
 """Names of C++ functions (`vector::reserve`) look the same; operators of other name spaces are not known here."""
 _NOT_BACKENDS = frozenset({"InitBackend"})
@@ -55,11 +51,17 @@ def united(kits: Iterable[Kit]) -> Kit:
 
 
 def read_aar(path: Path) -> Kit:
-    """What the libraries of one ABI in the AAR register together. Raises UsageError for what is no such AAR."""
+    """What the libraries of one ABI in the AAR register together, or one library that lies outside of it, a .so.
+
+    Raises UsageError for what is neither.
+    """
     cure = "name the executorch-android AAR, for example the one that Gradle downloaded"
     try:
-        with zipfile.ZipFile(path) as archive:
-            kit = _of_archive(archive)
+        if path.suffix == ".so":
+            kit = registered(path.read_bytes())
+        else:
+            with zipfile.ZipFile(path) as archive:
+                kit = _of_archive(archive)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file", hint=cure) from None
     except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
@@ -85,26 +87,3 @@ def read_wheel(folder: Path) -> dict[str, Kit]:
         return {name: registered((folder / "lib" / file).read_bytes()) for name, file in _PRODUCTS.items()}
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be read", hint="name the folder executorch/ of a wheel") from error
-
-
-def _main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m mobilekit.embed.aar", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("file", type=Path, metavar="FILE", help="an AAR, or with --wheel a folder")
-    parser.add_argument("--version", required=True, help="of ExecuTorch, as the table will say it")
-    parser.add_argument("--wheel", action="store_true", help="FILE is an installed executorch package")
-    parser.add_argument("--platform", choices=("android", "apple"), default="android")
-    parser.add_argument("--source", help="one sentence: what was read")
-    given = parser.parse_args(arguments)
-    try:
-        products = read_wheel(given.file) if given.wheel else {"aar": read_aar(given.file)}
-    except MobilekitError as error:
-        print(error, file=sys.stderr)
-        return int(error.exit_code)
-    source = given.source or f"read from {given.file.name}"
-    table = RuntimeTable(version=given.version, platform=given.platform, source=source, products=products)
-    print(table.model_dump_json(indent=1))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main())

@@ -1,7 +1,7 @@
 """Runtimes: which operators and backends each known release of ExecuTorch registers. Guesses nothing of the others.
 
-One JSON file beside this one for each release and platform; `python -m mobilekit.embed.aar` makes them from the real
-libraries, and each says in `source` what was read.
+One JSON file beside this one for each release and platform; `python -m mobilekit.embed.table` makes them from the
+real libraries, and each says in `source` what was read.
 """
 
 from __future__ import annotations
