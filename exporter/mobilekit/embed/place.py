@@ -83,7 +83,7 @@ def embed(
     _judge(findings, strict=strict, force=force)
     chosen = _named(name or found.manifest.model.name)
     place = target.folder / FOLDER / chosen
-    with _said_for_embed(place):
+    with _said_for_embed(place), files.one_at_a_time(target.root):
         outcome, content = _put(found, choice.taken, place, golden=golden, dry_run=dry_run)
     return Embedded(
         name=chosen,
@@ -176,7 +176,7 @@ def remove(app: str | os.PathLike[str], name: str | None = None) -> Removed:
     target = find_app(Path(app))
     chosen = _named(name) if name is not None else _only_one(target)
     place = target.folder / FOLDER / chosen
-    with _said_for_embed(place):
+    with _said_for_embed(place), files.one_at_a_time(target.root):
         files.mend_stale(place)
         receipt = refuse_foreign(place)
         if receipt is None:
