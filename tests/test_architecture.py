@@ -51,6 +51,7 @@ STAGES = (
     "gate",
     "inspection",
     "doctor",
+    "embed",
     "report",
     "pipeline",
     "cli",

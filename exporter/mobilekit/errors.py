@@ -8,7 +8,8 @@
     ├── DataError            2   a data set is missing, empty, unlabelled or holds a file that cannot be read
     ├── VerificationFailed   1   everything ran, and a measured figure is outside its threshold
     ├── RegressionFound      1   the gate found the candidate worse than a budget allows
-    ├── Inconclusive         3   the gate could not tell in the time it had
+    ├── Incompatible         1   the app's runtime cannot run what was to be embedded
+    ├── Inconclusive         3   the gate could not tell in the time it had, or embed whether the app can run it
     ├── ModelError           4   a stage cannot take this model
     │   ├── WeightsError         a checkpoint is unsafe, does not fit, or holds NaN
     │   ├── CaptureError         torch.export refuses the module
@@ -134,8 +135,14 @@ class RegressionFound(MobilekitError):
     exit_code = ExitCode.FAILED
 
 
+class Incompatible(MobilekitError):
+    """The app's runtime is too old for an artifact, or lacks a backend or an operator that it needs."""
+
+    exit_code = ExitCode.FAILED
+
+
 class Inconclusive(MobilekitError):
-    """The gate could not tell whether the candidate is within a budget: too little time, or a figure is missing."""
+    """It could not be told: the gate had too little time or lacks a figure, or an app's runtime is not known."""
 
     exit_code = ExitCode.INCONCLUSIVE
 

@@ -114,14 +114,14 @@ def staged_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
     with contextlib.ExitStack() as lock:
         lock.enter_context(_parents_of(output))
         # Not at the same time as another writer's: its sweep could take the folder before it is locked.
-        with storage_errors(output), _one_at_a_time(output.parent):
+        with storage_errors(output), one_at_a_time(output.parent):
             sweep_stale(output)
             staging = _hidden_folder(output, "partial")
             lock.enter_context(_locked(staging))
         try:
             with storage_errors(output):
                 yield staging
-                with _one_at_a_time(output.parent):
+                with one_at_a_time(output.parent):
                     refuse_existing(output, force)
                     (staging / _LOCK).unlink()
                     _swap_in(staging, output)
@@ -162,6 +162,13 @@ def sweep_stale(output: Path) -> None:
         if not output.exists() and (folder / "old").exists():
             os.rename(folder / "old", output)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def mend_stale(output: Path) -> None:
+    """`sweep_stale` on its own, while no other writer begins beside `output`."""
+    if output.parent.is_dir():
+        with storage_errors(output), one_at_a_time(output.parent):
+            sweep_stale(output)
 
 
 def _unattended(output: Path, kind: str) -> Iterator[Path]:
@@ -207,7 +214,7 @@ def _hidden_folder(output: Path, kind: str) -> Path:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
+def one_at_a_time(folder: Path) -> Iterator[None]:
     """Keep other writers into `folder` waiting for the block, where its file system can lock folders."""
     handle = os.open(folder, os.O_RDONLY)
     try:

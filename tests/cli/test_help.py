@@ -19,6 +19,7 @@ COMMANDS = (
     "tune",
     "inspect",
     "report",
+    "embed",
     "publish",
     "doctor",
     "cache",

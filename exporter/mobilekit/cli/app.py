@@ -13,6 +13,7 @@ from mobilekit.cli import (
     cache,
     demo,
     doctor,
+    embed,
     export,
     gate,
     inspect,
@@ -56,6 +57,7 @@ app.command("gate", short_help="A candidate against its baseline, for CI.")(gate
 app.command("tune", short_help="Search for the fastest artifact within an accuracy budget.")(tune.command)
 app.command("inspect", short_help="What is inside an artifact or a bundle.")(inspect.command)
 app.command("report", short_help="A bundle as one HTML page, or as Markdown.")(report.command)
+app.command("embed", short_help="Put a bundle into an Android or iOS app.")(embed.command)
 app.command("publish", short_help="Put a run's weights into its model's folder.")(publish.command)
 app.command("doctor", short_help="What works on this machine.")(doctor.command)
 app.command("cache", short_help="What exports have kept for the next one.")(cache.command)

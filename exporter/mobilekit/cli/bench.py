@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mobilekit.cli.options import BundleArgument, JsonOption, RunnerOption
 from mobilekit.cli.outcome import show
-from mobilekit.cli.screen import ScreenProgress, results
+from mobilekit.cli.screen import ScreenProgress, remark, results
+from mobilekit.errors import UsageError
 
 
 def command(
@@ -66,12 +69,22 @@ def command(
             show_default=False,
         ),
     ] = None,
+    imported: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--import",
+            metavar="FILE",
+            help="Measure nothing; read what the app's benchmark screen shared from a phone, show it beside the desk's "
+            "figures, and keep it in the bundle for its report. May be given again.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure latency, load time and peak memory of a bundle's artifacts.
 
     Each runs against eager PyTorch, alone in a process of its own, all in turns. The figures are for this machine;
-    docs/benchmarking.md says what they mean for a phone. Changes nothing.
+    docs/benchmarking.md says what they mean for a phone. Changes nothing, but with --import.
 
     \b
     Examples:
@@ -79,7 +92,13 @@ def command(
       mobilekit bench bundles/digits_cnn --threads 1 --threads 2 --batch 1 --batch 8 --seconds 5
       mobilekit bench bundles/digits_cnn --self-check --cold 10 --json
       mobilekit bench bundles/digits_cnn --runner native --instructions cortex-a76
+      mobilekit bench bundles/digits_cnn --import pixel.json --import iphone.json
     """
+    if imported:
+        if threads or batch or cold or self_check or runner or instructions:
+            raise UsageError("--import measures nothing, so it goes with --json only")
+        _show_imported(bundle, imported, as_json=as_json)
+        return
     from mobilekit.bundle import Bundle
     from mobilekit.pipeline import BenchOptions, bench_bundle
     from mobilekit.report import print_latencies
@@ -105,3 +124,17 @@ def command(
     show(manifest, as_json=as_json)
     if not as_json:
         print_latencies(manifest, results())
+
+
+def _show_imported(folder: Path, paths: list[Path], *, as_json: bool) -> None:
+    from mobilekit.bundle import Bundle
+    from mobilekit.bundle.device import import_device_benches
+    from mobilekit.report.phones import phone_rows, print_phones
+
+    found = Bundle.load(folder)
+    benches = import_device_benches(found, paths)
+    if as_json:
+        typer.echo(json.dumps([row.model_dump() for row in phone_rows(found.manifest, benches)], indent=2))
+    else:
+        print_phones(found.manifest, benches, results())
+    remark(f"kept in {found.path / 'device'}; mobilekit report shows it")

@@ -72,6 +72,11 @@ def remark(text: str) -> None:
     _console().print(Text(text), soft_wrap=True)
 
 
+def warn(text: str) -> None:
+    """A warning on standard error."""
+    _console().print(Text.assemble(("warning: ", "bold yellow"), text), soft_wrap=True)
+
+
 class ScreenProgress:
     """Draws bars on a terminal, and leaves one line for each finished piece of work, on a terminal or elsewhere.
 

@@ -4,6 +4,7 @@ from mobilekit.report.caveats import caveats
 from mobilekit.report.latency import noise_floor, print_latencies
 from mobilekit.report.markdown import pull_request_markdown, report_markdown
 from mobilekit.report.page import report_html
+from mobilekit.report.phones import phone_rows, print_phones
 from mobilekit.report.record import Report, report_json, report_of
 from mobilekit.report.table import Row, result_rows
 from mobilekit.report.terminal import print_results
@@ -16,7 +17,9 @@ __all__ = [
     "Verdict",
     "caveats",
     "noise_floor",
+    "phone_rows",
     "print_latencies",
+    "print_phones",
     "print_results",
     "pull_request_markdown",
     "report_html",

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mobilekit.bundle import Manifest
+from mobilekit.bundle import Manifest, kept_device_benches
 from mobilekit.files import MADE_BY
 from mobilekit.inspection import Inspection
 from mobilekit.report import charts, operators, table
 from mobilekit.report.caveats import caveats
 from mobilekit.report.inside import look_inside
 from mobilekit.report.layers import layer_charts
+from mobilekit.report.phones import phone_rows, sentence
 from mobilekit.report.samples import Mistakes, shown_samples
 from mobilekit.report.templates import template
 from mobilekit.report.verdict import verdicts
@@ -31,6 +32,7 @@ def report_html(
     `profiles` are inspections with measured times, by file; `mistakes` are shown in place of the golden samples.
     """
     chart = charts.scatter(manifest)
+    benches, left_out = kept_device_benches(folder, manifest)
     samples = mistakes.shown if mistakes else shown_samples(folder, manifest)
     page = template("report.html.j2", (("thousands", _thousands),), autoescape=True)
     return page.render(
@@ -49,6 +51,8 @@ def report_html(
         size_bars=charts.size_bars(manifest),
         inside=look_inside(folder, manifest, profiles or {}),
         layers=layer_charts(manifest),
+        phones=phone_rows(manifest, benches),
+        about_phones=(*map(sentence, benches), *left_out),
         samples=samples,
         found=mistakes,
         mistaken=any(one.mistakes for one in samples),

@@ -1,0 +1,222 @@
+"""Which app lies in a folder: the shapes that users have, and several candidates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from mobilekit.embed import android, apple
+from mobilekit.embed.apps import App, find_app
+from mobilekit.errors import UsageError
+
+Make = Callable[[Mapping[str, str]], Path]
+GROOVY_APP = "apply plugin: 'com.android.application'\n"
+
+
+def versions(app: App) -> list[str | None]:
+    return [pin.version for pin in android.pins(app, android.EXECUTORCH)]
+
+
+def test_a_module_by_its_own_name_and_the_project_from_above(android_with: Make) -> None:
+    root = android_with({})
+    for named in (root.parent, root, root / "app", root / "app/src/main"):
+        assert find_app(named).folder == root / "app/src/main/assets", named
+
+
+def test_groovy_without_a_catalog(app: Make) -> None:
+    root = app(
+        {
+            "settings.gradle": "include ':phone'\n",
+            "build.gradle": "ext.etVersion = '1.5.1'  // ext.etVersion = '0.1'\n",
+            "phone/build.gradle": GROOVY_APP
+            + 'dependencies { implementation "org.pytorch:executorch-android:$etVersion" }',
+        }
+    )
+    found = find_app(root)
+    assert found.folder == root / "phone/src/main/assets"
+    assert versions(found) == ["1.5.1"]
+
+
+@pytest.mark.parametrize(
+    ("build", "elsewhere", "expected"),
+    [
+        ('implementation("org.pytorch:executorch-android:1.5.1")', {}, ["1.5.1"]),
+        ("implementation 'org.pytorch:executorch-android:1.5.1@aar'", {}, ["1.5.1"]),
+        ("implementation group: 'org.pytorch', name: 'executorch-android', version: '1.4.0'", {}, ["1.4.0"]),
+        ('implementation(group = "org.pytorch", name = "executorch-android", version = "1.4.0")', {}, ["1.4.0"]),
+        ('val et = "1.5.1"\nimplementation("org.pytorch:executorch-android:$et")', {}, ["1.5.1"]),
+        ('val et by extra("1.5.1")\nimplementation("org.pytorch:executorch-android:${et}")', {}, ["1.5.1"]),
+        ('extra["et"] = "1.5.1"\nimplementation("org.pytorch:executorch-android:${et}")', {}, ["1.5.1"]),
+        ('implementation("org.pytorch:executorch-android:$et")', {"gradle.properties": "et=1.5.1\n"}, ["1.5.1"]),
+        ('implementation("org.pytorch:executorch-android:$et")', {}, [None]),
+        ('implementation("org.pytorch:executorch-android:${libs.versions.executorch.get()}")', {}, ["1.5.1"]),
+        ('implementation("org.pytorch:executorch-android")', {}, [None]),
+        ('// implementation("org.pytorch:executorch-android:1.0.0")', {}, []),
+        ('/* implementation("org.pytorch:executorch-android:1.0.0") */', {}, []),
+        ('implementation("org.pytorch:executorch-android-other-thing:1.0.0")', {}, []),
+        ("implementation(libs.executorch.android)", {}, ["1.5.1"]),
+        ("implementation(libs.executorch.android.extra)", {}, []),
+        ("implementation(libs.somethingelse)", {}, []),
+    ],
+)
+def test_where_a_version_may_stand(
+    android_with: Make, build: str, elsewhere: dict[str, str], expected: list[str | None]
+) -> None:
+    text = f'plugins {{ id("com.android.application") }}\n{build}\n'
+    assert versions(find_app(android_with({"app/build.gradle.kts": text, **elsewhere}))) == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ('"org.pytorch:executorch-android:1.2.0"', "1.2.0"),
+        ('{ module = "org.pytorch:executorch-android", version = "1.2.0" }', "1.2.0"),
+        ('{ group = "org.pytorch", name = "executorch-android", version = "1.2.0" }', "1.2.0"),
+        ('{ module = "org.pytorch:executorch-android", version.ref = "et" }', "1.3.0"),
+        ('{ module = "org.pytorch:executorch-android", version = { strictly = "1.2.0" } }', "1.2.0"),
+        ('{ module = "org.pytorch:executorch-android", version = { prefer = "1.2.0" } }', "1.2.0"),
+        ('{ module = "org.pytorch:executorch-android", version.ref = "nowhere" }', None),
+        ('{ module = "org.pytorch:executorch-android" }', None),
+    ],
+)
+def test_the_forms_of_a_version_catalog(android_with: Make, entry: str, expected: str | None) -> None:
+    catalog = f'[versions]\net = "1.3.0"\n[libraries]\nexecutorch-android = {entry}\n'
+    build = 'plugins { id("com.android.application") }\nimplementation(libs.executorch.android)\n'
+    root = android_with({"gradle/libs.versions.toml": catalog, "app/build.gradle.kts": build})
+    assert versions(find_app(root)) == [expected]
+
+
+def test_a_catalog_that_is_no_toml_gives_no_version(android_with: Make) -> None:
+    build = 'plugins { id("com.android.application") }\nimplementation(libs.executorch.android)\n'
+    assert versions(find_app(android_with({"gradle/libs.versions.toml": "[", "app/build.gradle.kts": build}))) == []
+
+
+def test_a_flavour_and_an_aar_in_the_module(android_with: Make) -> None:
+    text = 'plugins { id("com.android.application") }\nimplementation("org.pytorch:executorch-android-vulkan:1.5.1")'
+    root = android_with({"app/build.gradle.kts": text, "app/libs/executorch.aar": "", "app/libs/other.aar": ""})
+    flavour, lying = android.pins(find_app(root), android.EXECUTORCH)
+    assert (flavour.version, flavour.flavour) == ("1.5.1", "-vulkan")
+    assert (lying.version, lying.library) == (None, root / "app/libs/executorch.aar")
+
+
+def test_several_modules_are_listed_and_can_be_named(app: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = app(
+        {
+            "settings.gradle": "include ':phone', ':watch', ':lib'",
+            "phone/build.gradle": GROOVY_APP,
+            "watch/build.gradle.kts": 'plugins { id("com.android.application") version "8.0.0" }',
+            "lib/build.gradle": "apply plugin: 'com.android.library'",
+            "old/build.gradle": "plugins { id 'com.android.application' apply false }",
+        }
+    )
+    monkeypatch.chdir(root)
+    with pytest.raises(UsageError, match="2 places") as refused:
+        find_app(Path())
+    assert "phone/src/main/assets (android)" in refused.value.message and "watch" in refused.value.message
+    assert refused.value.hint == "name one of them: phone"
+    assert find_app(Path("phone")).folder == root / "phone/src/main/assets"
+    assert find_app(Path("watch")).folder == root / "watch/src/main/assets"
+
+
+def test_android_and_ios_beside_each_other(app: Make) -> None:
+    root = app(
+        {
+            "android/settings.gradle": "",
+            "android/app/build.gradle": GROOVY_APP,
+            "ios/project.yml": "name: Mine\n",
+            "node_modules/other/android/settings.gradle": "",
+            "ios/Pods/Other/project.yml": "name: Other\n",
+        }
+    )
+    with pytest.raises(UsageError, match="2 places"):
+        find_app(root)
+    assert find_app(root / "android").platform == "android"
+    assert find_app(root / "ios").folder == root / "ios/Resources"
+
+
+@pytest.mark.parametrize("files", [{"README.md": "x"}, {"settings.gradle": "", "lib/build.gradle": "java"}])
+def test_no_app(app: Make, files: dict[str, str]) -> None:
+    root = app(files)
+    with pytest.raises(UsageError, match="no app was found") as refused:
+        find_app(root)
+    assert refused.value.hint and "settings.gradle" in refused.value.hint
+    with pytest.raises(UsageError, match="no such folder"):
+        find_app(root / "nowhere")
+    with pytest.raises(UsageError, match="is a file"):
+        find_app(root / next(iter(files)))
+
+
+PBXPROJ = """
+    /* Begin XCRemoteSwiftPackageReference section */
+    A1 /* XCRemoteSwiftPackageReference "executorch" */ = {
+        isa = XCRemoteSwiftPackageReference;
+        repositoryURL = "https://github.com/pytorch/executorch.git";
+        requirement = { branch = "swiftpm-1.5.1"; kind = branch; };
+    };
+    B1 /* backend_xnnpack */ = { isa = XCSwiftPackageProductDependency; productName = backend_xnnpack; };
+    B2 = { isa = XCSwiftPackageProductDependency; productName = kernels_optimized_debug; };
+    C1 = { buildSettings = { IPHONEOS_DEPLOYMENT_TARGET = 16.4; OTHER_LDFLAGS = ("-all_load"); }; };
+"""
+RESOLVED = {
+    "version": 2,
+    "pins": [
+        {"identity": "other", "location": "https://example.com/other", "state": {"branch": "swiftpm-9.9.9"}},
+        {
+            "identity": "executorch",
+            "location": "https://github.com/pytorch/executorch",
+            "state": {"branch": "swiftpm-1.5.1", "revision": "0"},
+        },
+    ],
+}
+
+
+def test_an_xcode_project(app: Make) -> None:
+    resolved = "Shop.xcodeproj/project.xcworkspace/xcshareddata/swiftpm/Package.resolved"
+    root = app({"Shop.xcodeproj/project.pbxproj": PBXPROJ, "Shop/App.swift": "", resolved: json.dumps(RESOLVED)})
+    found = find_app(root)
+    assert found.folder == root / "Shop/Resources"
+    assert [(pin.version, pin.where.rpartition("/")[2]) for pin in apple.pins(found)] == [
+        ("1.5.1", "Package.resolved"),
+        ("1.5.1", "project.pbxproj"),
+    ]
+    assert apple.products(found) >= {"backend_xnnpack", "kernels_optimized"}
+    assert "kernels_quantized" not in apple.products(found)
+    assert apple.oldest_system(found) == 16 and apple.forces_load(found)
+
+
+def test_a_swift_package(app: Make) -> None:
+    text = """
+        // .package(url: "https://github.com/pytorch/executorch.git", branch: "swiftpm-1.0.0")
+        let package = Package(platforms: [.iOS(.v17)], dependencies: [
+          .package(url: "https://github.com/pytorch/executorch.git", branch: "swiftpm-1.5.1")], targets: [
+          .target(name: "App", dependencies: [.product(name: "backend_xnnpack", package: "executorch")],
+            linkerSettings: [.unsafeFlags(["-Wl,-all_load"])])])
+    """
+    found = find_app(app({"Package.swift": text}))
+    assert [pin.version for pin in apple.pins(found)] == ["1.5.1"]
+    assert apple.oldest_system(found) == 17 and "backend_xnnpack" in apple.products(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("url: https://github.com/pytorch/executorch\nbranch: swiftpm-1.5.1-20261101", [None]),
+        ("url: https://github.com/pytorch/executorch\nbranch: main", [None]),
+        ("# url: https://github.com/pytorch/executorch\n# branch: swiftpm-1.5.1", []),
+        ("url: https://github.com/pytorch/executorch-examples\nbranch: swiftpm-1.5.1", []),
+        ("branch: swiftpm-1.5.1", []),
+    ],
+)
+def test_what_a_project_yml_may_say(app: Make, text: str, expected: list[str | None]) -> None:
+    assert [pin.version for pin in apple.pins(find_app(app({"project.yml": text})))] == expected
+
+
+def test_several_resource_folders_are_listed(app: Make) -> None:
+    root = app({"project.yml": "name: x", "One/Resources/a": "", "Two/Resources/b": ""})
+    with pytest.raises(UsageError, match="2 places"):
+        find_app(root)
+    assert find_app(root / "One/Resources").folder == root / "One/Resources"
+    assert find_app(root / "Two").folder == root / "Two/Resources"
