@@ -17,9 +17,8 @@ public struct AudioPreprocessor: Sendable {
         spectrum = PowerSpectrum(size: spec.fftSize)
         filters = try MelFilters(spec)
         let a = spec.window == .hann ? 0.5 : 0.54
-        window = (0..<spec.windowSamples).map { n in
-            a - (1 - a) * cos(2 * Double.pi * Double(n) / Double(spec.windowSamples))
-        }
+        let turn = 2 * Double.pi / Double(spec.windowSamples)
+        window = (0..<spec.windowSamples).map { a - (1 - a) * cos(turn * Double($0)) }
     }
 
     /// Steps 1 to 4: a WAV file -> float32 (`clipSamples`): mono, at the model's rate, cut or padded with 0.

@@ -131,12 +131,12 @@ public struct TensorSpec: Decodable, Sendable, Equatable {
     public let dynamic: [String: Bounds]
 
     /// The concrete shape, each dynamic dimension at its lower bound: one sample.
-    public var sized: [Int] {
-        shape.map { dimension in
-            switch dimension {
-            case .fixed(let size): return size
-            case .named(let name): return dynamic[name]?.min ?? 1
-            }
+    public var sized: [Int] { shape.map { size(of: $0) } }
+
+    private func size(of dimension: Dimension) -> Int {
+        switch dimension {
+        case .fixed(let size): return size
+        case .named(let name): return dynamic[name]?.min ?? 1
         }
     }
 }

@@ -27,10 +27,10 @@ struct MelFilters: Sendable {
                 first = first ?? bin
                 weights.append(weight * scale)
             }
-            guard let first else {
+            guard let lowest = first else {
                 throw BundleError("preprocess: mel filter \(index) hears nothing", hint: "export the model again")
             }
-            filters.append(Filter(first: first, weights: weights))
+            filters.append(Filter(first: lowest, weights: weights))
         }
         self.filters = filters
     }

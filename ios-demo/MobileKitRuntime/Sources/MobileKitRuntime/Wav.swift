@@ -54,7 +54,9 @@ private struct WavFormat {
 private struct WavReader {
     let bytes: [UInt8]
 
-    private static let (pcm, floats, extensible) = (1, 3, 0xFFFE)
+    private static let pcm = 1
+    private static let floats = 3
+    private static let extensible = 0xFFFE
     private static let guidTail: [UInt8] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71]
 
     func read() throws -> Wav {
