@@ -58,33 +58,33 @@ public enum GoldenCheck {
         _ sample: GoldenSample, of bundle: ModelBundle, artifact: Artifact, runner: (any ModelRunner)?,
         decode: Decode? = nil
     ) throws -> [StageResult] {
-        var results: [StageResult] = []
-        switch bundle.manifest.preprocess {
-        case .image(let spec):
-            if let pixels = sample.pixels {
-                let golden = try bundle.golden(pixels)
-                if let encoded = sample.encoded, let decode {
-                    let data = try bundle.files.open(encoded.file)
-                    results.append(decoded(sample, data, golden, spec: spec, decode: decode))
-                }
-                let input = try sample.inputs.first.map { try bundle.golden($0) }
-                results.append(image(sample, golden, expected: input, spec: spec))
-            }
-        case .audio(let spec):
-            if let waveform = sample.waveform {
-                let golden = try bundle.golden(waveform)
-                if let encoded = sample.encoded {
-                    let data = try bundle.files.open(encoded.file)
-                    results.append(heard(sample, data, golden, spec: spec))
-                }
-                let input = try sample.inputs.first.map { try bundle.golden($0) }
-                results.append(sound(sample, golden, expected: input, spec: spec))
-            }
-        case nil:
-            break
-        }
+        var results = try beforeTheModel(sample, of: bundle, decode: decode)
         if let runner {
             results += try outputs(sample, of: bundle, artifact: artifact, runner: runner)
+        }
+        return results
+    }
+
+    private static func beforeTheModel(
+        _ sample: GoldenSample, of bundle: ModelBundle, decode: Decode?
+    ) throws -> [StageResult] {
+        guard let preprocess = bundle.manifest.preprocess else { return [] }
+        let input = try sample.inputs.first.map { try bundle.golden($0) }
+        let encoded = try sample.encoded.map { try bundle.files.open($0.file) }
+        var results: [StageResult] = []
+        switch preprocess {
+        case .image(let spec):
+            guard let pixels = try sample.pixels.map({ try bundle.golden($0) }) else { return [] }
+            if let encoded, let decode {
+                results.append(decoded(sample, encoded, pixels, spec: spec, decode: decode))
+            }
+            results.append(image(sample, pixels, expected: input, spec: spec))
+        case .audio(let spec):
+            guard let waveform = try sample.waveform.map({ try bundle.golden($0) }) else { return [] }
+            if let encoded {
+                results.append(heard(sample, encoded, waveform, spec: spec))
+            }
+            results.append(sound(sample, waveform, expected: input, spec: spec))
         }
         return results
     }
@@ -101,9 +101,10 @@ public enum GoldenCheck {
             guard shape == golden.shape else {
                 throw InputError("decoded to \(shape), golden pixels are \(golden.shape)")
             }
-            return lossy
-                ? meanDistance(pixels.bytes, [UInt8](golden.data))
-                : try largestDistance(pixels.bytes.map { Double($0) }, golden.values())
+            if lossy {
+                return meanDistance(pixels.bytes, [UInt8](golden.data))
+            }
+            return try largestDistance(pixels.bytes.map { Double($0) }, golden.values())
         }
     }
 
@@ -237,7 +238,7 @@ public enum GoldenCheck {
     }
 
     static func distance(_ one: Tensor, _ other: Tensor) throws -> Double {
-        guard one.dtype == other.dtype, one.count == other.count else {
+        guard one.dtype == other.dtype, one.shape == other.shape else {
             throw InputError(
                 "\(one.name): \(one.dtype.rawValue) \(one.shape), golden: \(other.dtype.rawValue) \(other.shape)"
             )

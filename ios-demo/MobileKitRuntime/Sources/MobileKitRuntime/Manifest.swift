@@ -128,7 +128,13 @@ public struct TensorSpec: Decodable, Sendable, Equatable {
     public let name: String
     public let dtype: DType
     public let shape: [Dimension]
-    public let dynamic: [String: Bounds]
+    /// Of each dynamic dimension, by its name.
+    public let bounds: [String: Bounds]
+
+    private enum CodingKeys: String, CodingKey {
+        case name, dtype, shape
+        case bounds = "dynamic"
+    }
 
     /// The concrete shape, each dynamic dimension at its lower bound: one sample.
     public var sized: [Int] { shape.map { size(of: $0) } }
@@ -136,7 +142,7 @@ public struct TensorSpec: Decodable, Sendable, Equatable {
     private func size(of dimension: Dimension) -> Int {
         switch dimension {
         case .fixed(let size): return size
-        case .named(let name): return dynamic[name]?.min ?? 1
+        case .named(let name): return bounds[name]?.min ?? 1
         }
     }
 }
