@@ -49,7 +49,9 @@ def test_the_bundle_is_one_for_python_too(tmp_path: Path) -> None:
     bundle = Bundle.load(FIXTURES / "bundle", check=False)
     sample = bundle.manifest.golden[0]
     assert sample.pixels is not None and isinstance(bundle.manifest.preprocess, ImagePreprocess)
-    made = normalize(to_pixels(bundle.golden_tensor(sample.pixels), bundle.manifest.preprocess), bundle.manifest.preprocess)
+    made = normalize(
+        to_pixels(bundle.golden_tensor(sample.pixels), bundle.manifest.preprocess), bundle.manifest.preprocess
+    )
     assert np.array_equal(made, bundle.golden_tensor(sample.inputs[0]))
 
 

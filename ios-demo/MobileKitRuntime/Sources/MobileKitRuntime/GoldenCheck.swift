@@ -1,4 +1,4 @@
-/// GoldenCheck: a bundle's golden samples, stage by stage, so that it shows which step differs on this device: decoding,
+/// GoldenCheck: a bundle's golden samples, stage by stage, so that it shows which step differs here: decoding,
 /// preprocessing, the model's outputs, the answer. The same code runs in tests and on the app's golden screen.
 ///
 /// Each stage starts from the stored result of the one before it, so that one difference does not hide the next.
@@ -12,7 +12,8 @@ public struct StageResult: Sendable, Equatable, Identifiable {
 
     public let sample: String
     public let stage: Stage
-    /// How far apart: the largest difference of any value; for pictures of lossy formats the mean one, in levels of 255.
+    /// How far apart: the largest difference of any value; for pictures of lossy formats the mean one, in levels of
+    /// 255.
     public let distance: Double
     public let tolerance: Double
     public let passed: Bool
@@ -21,7 +22,9 @@ public struct StageResult: Sendable, Equatable, Identifiable {
 
     public var id: String { "\(sample)/\(stage.rawValue)" }
 
-    public init(sample: String, stage: Stage, distance: Double, tolerance: Double, passed: Bool, detail: String? = nil) {
+    public init(
+        sample: String, stage: Stage, distance: Double, tolerance: Double, passed: Bool, detail: String? = nil
+    ) {
         self.sample = sample
         self.stage = stage
         self.distance = distance

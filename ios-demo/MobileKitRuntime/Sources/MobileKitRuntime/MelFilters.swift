@@ -1,5 +1,5 @@
-/// MelFilters: triangles over the frequencies of the spectrum's bins, evenly spaced in mel: docs/audio-preprocessing.md,
-/// step 8. Refuses filters that lie between two bins and so hear nothing.
+/// MelFilters: triangles over the frequencies of the spectrum's bins, evenly spaced in mel:
+/// docs/audio-preprocessing.md, step 8. Refuses filters that lie between two bins and so hear nothing.
 import Foundation
 
 struct MelFilters: Sendable {

@@ -1,5 +1,5 @@
-/// Resample: Pillow 13's 8-bit resampling, bit for bit. Two passes, each of which rounds to uint8; which one comes first
-/// is Pillow's rule. Never crops, pads or changes colour.
+/// Resample: Pillow 13's 8-bit resampling, bit for bit. Two passes, each of which rounds to uint8; which one comes
+/// first is Pillow's rule. Never crops, pads or changes colour.
 import Foundation
 
 enum Resample {

@@ -1,5 +1,5 @@
-/// BundleLoader: the bundles embedded in the app, opened and checked before any screen uses them: hashes, schema version,
-/// runtime versions, backends, operators. Never crashes over a bundle: what is wrong becomes words.
+/// BundleLoader: the bundles embedded in the app, opened and checked before any screen uses them: hashes, schema
+/// version, runtime versions, backends, operators. Never crashes over a bundle: what is wrong becomes words.
 import Foundation
 import MobileKitRuntime
 
@@ -11,6 +11,7 @@ struct Offer: Identifiable, Sendable {
 
     var id: String { artifact.file }
     var name: String { "\(artifact.target) \(artifact.scheme)" }
+    var isCoreML: Bool { artifact.runtime == "coreml" }
 }
 
 /// A bundle that can be used: at least one artifact of it loads here.

@@ -16,7 +16,7 @@ struct HomeView<Header: View>: View {
                 row("Name", manifest.model.name)
                 row("Made", manifest.created)
                 ForEach(opened.offers) { offer in
-                    row(offer.artifact.runtime == "coreml" ? "Core ML" : "ExecuTorch", offer.name)
+                    row(offer.isCoreML ? "Core ML" : "ExecuTorch", offer.name)
                 }
                 if !manifest.model.trained {
                     Label("Random weights: its answers mean nothing", systemImage: "dice")

@@ -1,4 +1,5 @@
-/// CameraPreview: what the camera sees, level with the horizon. Tells the feed the angle at which its frames are upright.
+/// CameraPreview: what the camera sees, level with the horizon. Tells the feed the angle at which its frames are
+/// upright.
 import AVFoundation
 import SwiftUI
 import UIKit

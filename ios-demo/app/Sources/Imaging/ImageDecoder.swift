@@ -1,5 +1,6 @@
-/// ImageDecoder: an encoded picture -> upright RGB pixels, as docs/preprocessing.md, steps 1 and 2, wants them: full size,
-/// no colour management, alpha dropped and not blended. Refuses what ImageIO cannot read, and pictures beyond the limits.
+/// ImageDecoder: an encoded picture -> upright RGB pixels, as docs/preprocessing.md, steps 1 and 2, wants them: full
+/// size, no colour management, alpha dropped and not blended. Refuses what ImageIO cannot read, and pictures beyond the
+/// limits.
 ///
 /// Known to differ: ImageIO's JPEG decoder is not libjpeg-turbo; 16-bit channels are rounded rather than cut; grey with
 /// alpha is blended. The golden screen shows what that comes to.

@@ -1,5 +1,6 @@
-/// Ears: sound as it comes -> a model's answers. Feeds the streaming form piece by piece, starting over after each clip's
-/// length, since the model was trained on clips of that length; the whole form hears the last clip every half clip.
+/// Ears: sound as it comes -> a model's answers. Feeds the streaming form piece by piece, starting over after each
+/// clip's length, since the model was trained on clips of that length; the whole form hears the last clip every half
+/// clip.
 import Foundation
 import MobileKitRuntime
 

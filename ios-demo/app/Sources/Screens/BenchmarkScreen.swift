@@ -1,5 +1,5 @@
-/// BenchmarkScreen: every artifact of the bundle on the same photo, one after the other: .pte beside .mlpackage. Results are
-/// shared as the JSON that `mobilekit bench --import` reads.
+/// BenchmarkScreen: every artifact of the bundle on the same photo, one after the other: .pte beside .mlpackage.
+/// Results are shared as the JSON that `mobilekit bench --import` reads.
 import MobileKitRuntime
 import Observation
 import PhotosUI

@@ -1,5 +1,5 @@
-/// Microphone: sound as float32 samples at the model's rate, mono, as it comes. The system's converter changes the rate:
-/// a low-pass of its own, not the contract's, which is for files. Refuses to start where there is no input.
+/// Microphone: sound as float32 samples at the model's rate, mono, as it comes. The system's converter changes the
+/// rate: a low-pass of its own, not the contract's, which is for files. Refuses to start where there is no input.
 import AVFoundation
 import MobileKitRuntime
 
@@ -22,7 +22,9 @@ final class Microphone {
         let mono = AVAudioFormat(
             commonFormat: .pcmFormatFloat32, sampleRate: Double(sampleRate), channels: 1, interleaved: false
         )
-        guard format.sampleRate > 0, let wanted = mono, let converter = AVAudioConverter(from: format, to: wanted) else {
+        guard format.sampleRate > 0, let wanted = mono,
+            let converter = AVAudioConverter(from: format, to: wanted)
+        else {
             throw InputError("there is no microphone that can be used", hint: "connect one")
         }
         converter.downmix = true
