@@ -1,4 +1,4 @@
-"""Swift sources as syntax trees: what the tests of ios-demo ask of them. Reads; never compiles, since there is no compiler.
+"""Swift sources as syntax trees: what the tests of ios-demo ask of them. Never compiles: there is no compiler.
 
 tree-sitter's grammar says whether a file is Swift at all. The checks beside it are for mistakes that it lets pass and
 that a compiler would not: they are few, and no proof that the rest compiles.
@@ -121,8 +121,7 @@ def callee(node: tree_sitter.Node) -> str:
     at = node.parent
     while at is not None:
         if at.type == "call_expression":
-            name = text(at.children[0]).split(".")[-1].split("<")[0]
-            return name
+            return text(at.children[0]).split(".")[-1].split("<")[0]
         if at.type in ("statements", "class_body", "lambda_literal"):
             return ""
         at = at.parent

@@ -45,7 +45,7 @@ def test_fixtures_are_small() -> None:
     assert sum(len(data) for data in contents(FIXTURES).values()) < 1_000_000
 
 
-def test_the_bundle_is_one_for_python_too(tmp_path: Path) -> None:
+def test_the_bundle_is_one_for_python_too() -> None:
     bundle = Bundle.load(FIXTURES / "bundle", check=False)
     sample = bundle.manifest.golden[0]
     assert sample.pixels is not None and isinstance(bundle.manifest.preprocess, ImagePreprocess)
