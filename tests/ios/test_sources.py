@@ -43,7 +43,7 @@ def project() -> dict[str, Any]:
 
 def catalog(name: str) -> dict[str, dict[str, str]]:
     """key -> language -> text"""
-    raw = json.loads((swift.APP / "Resources" / name).read_bytes())
+    raw = json.loads((swift.APP / "Resources/Shared" / name).read_bytes())
     assert raw["sourceLanguage"] == "en" and raw["version"] == "1.0"
     return {
         key: {language: unit["stringUnit"]["value"] for language, unit in entry["localizations"].items()}
@@ -141,7 +141,7 @@ def test_every_file_is_used() -> None:
 PROJECT_KEYS = {"name", "options", "packages", "targets", "schemes"}
 OPTION_KEYS = {"minimumXcodeGenVersion", "bundleIdPrefix", "createIntermediateGroups", "developmentLanguage"}
 TARGET_KEYS = {"type", "platform", "sources", "dependencies", "info", "settings"}
-SOURCE_KEYS = {"path", "excludes", "type", "buildPhase"}
+SOURCE_KEYS = {"path", "type", "buildPhase"}
 
 
 def test_project_has_only_keys_that_xcodegen_knows(project: dict[str, Any]) -> None:

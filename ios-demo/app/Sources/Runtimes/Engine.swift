@@ -57,14 +57,9 @@ actor Engine {
         return try ears.hear(samples, runner: runner)
     }
 
-    /// Forgets what was heard.
-    func deafen() {
-        ears = nil
-    }
-
     func golden(_ sample: GoldenSample) throws -> [StageResult] {
         try GoldenCheck.run(
-            sample, of: bundle, artifact: offer.artifact, runner: try loaded(), decode: ImageDecoder.pixels
+            sample, of: bundle, artifact: offer.artifact, runner: try loaded(), decode: ImageDecoder.pixels(_:upright:)
         )
     }
 
