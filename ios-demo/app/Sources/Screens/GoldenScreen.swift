@@ -10,8 +10,17 @@ final class GoldenModel {
     enum State {
         case idle
         case running
-        case done(Bool)
+        case done(Verdict)
         case failed(String)
+    }
+
+    enum Verdict {
+        case same
+        /// The bundle has no outputs of this artifact: it could not be run where it was exported.
+        case sameBeforeTheModel
+        case different
+        /// The bundle has no golden samples.
+        case nothing
     }
 
     private(set) var state = State.idle
@@ -27,12 +36,18 @@ final class GoldenModel {
                 try Task.checkCancellation()
                 results += try await engine.golden(sample)
             }
-            state = .done(!results.isEmpty && results.allSatisfy(\.passed))
+            state = .done(verdict)
         } catch is CancellationError {
             state = .idle
         } catch {
             state = .failed(words(for: error))
         }
+    }
+
+    private var verdict: Verdict {
+        if results.isEmpty { return .nothing }
+        guard results.allSatisfy(\.passed) else { return .different }
+        return results.contains { $0.stage == .outputs } ? .same : .sameBeforeTheModel
     }
 }
 
@@ -70,10 +85,14 @@ struct GoldenScreen: View {
             EmptyView()
         case .running:
             ProgressView("Checking")
-        case .done(true):
+        case .done(.same):
             Label("This device gives what training saw", systemImage: "checkmark.seal.fill").foregroundStyle(.green)
-        case .done(false):
+        case .done(.sameBeforeTheModel):
+            Label("Preprocessing is right; there are no outputs to compare", systemImage: "checkmark.seal")
+        case .done(.different):
             Label("Something differs", systemImage: "xmark.seal.fill").foregroundStyle(.red)
+        case .done(.nothing):
+            Label("This bundle has no golden samples", systemImage: "questionmark.circle")
         case .failed(let message):
             FailureView(message: message)
         }
