@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,18 +18,17 @@ pytest.importorskip("tree_sitter_swift", reason="needs tree-sitter and tree-sitt
 yaml = pytest.importorskip("yaml", reason="needs PyYAML, which reads project.yml")
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("swift_sources", Path(__file__).with_name("swift_sources.py"))
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules["swift_sources"] = module  # dataclasses look their module up by name
+    sys.modules[name] = module  # dataclasses and each other look them up by name
     spec.loader.exec_module(module)
     return module
 
 
-swift = load()
+swift = load("swift_sources")
+calls = load("swift_calls")
 FILES = swift.sources(swift.DEMO)
 IN_PACKAGE = swift.sources(swift.PACKAGE / "Sources")
 IN_APP = swift.sources(swift.APP / "Sources")
@@ -95,6 +95,33 @@ def test_the_checks_beside_the_grammar_notice_their_mistakes() -> None:
     right = swift.parsed(b"func f() throws {\n  guard let a else { return }\n  let b = try c ? d() : e()\n}\n")
     assert swift.redeclared(twice) and swift.misplaced_tries(late)
     assert not swift.redeclared(right) and not swift.misplaced_tries(right)
+
+
+def test_calls_have_the_labels_of_their_declarations() -> None:
+    known = calls.declarations([swift.tree(path) for path in FILES])
+    assert len(known) > 200
+    found = [str(swift.Place(path, one)) for path in FILES for one in calls.misfits(swift.tree(path), known)]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("call", "fits"),
+    [
+        ("A(x: 1)", True),
+        ("A(1)", False),
+        ("A()", False),
+        ("a.f(1, of: 2)", True),
+        ("a.f(1)", True),
+        ("a.f(1, at: 2)", False),
+        ("a.f(of: 2, 1)", False),
+        ("a.g { 1 }", True),
+        ("a.g()", False),
+    ],
+)
+def test_a_wrong_label_is_noticed(call: str, fits: bool) -> None:
+    declared = "struct A {\n  let x: Int\n  func f(_ a: Int, of b: Int = 0) {}\n  func g(_ c: () -> Int) {}\n}\n"
+    root = swift.parsed(f"{declared}let z = {call}\n".encode())
+    assert (calls.misfits(root, calls.declarations([root])) == []) is fits
 
 
 # -- the package
