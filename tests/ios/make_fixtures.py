@@ -8,6 +8,7 @@ this script makes today. Large images are not stored: both sides make them from 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import shutil
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 from mobilekit.bundle import Bundle
 from mobilekit.bundle import manifest as m
 from mobilekit.bundle.write import write_file, write_manifest, write_tensor
+from mobilekit.preprocess import audio_features
 from mobilekit.preprocess.image import normalize, to_pixels
-from mobilekit.spec import ImagePreprocess, Resize, load_recipe
+from mobilekit.spec import AudioPreprocess, ImagePreprocess, Resize, load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -47,6 +49,7 @@ def make(folder: Path) -> None:
                 shutil.copyfile(path, folder / kind / path.name)
     _write(folder / "generated.json", [_generated(*case) for case in _cases()])
     _write(folder / "orientation.json", _orientations())
+    _write(folder / "sound.json", _sound())
     _write(folder / "stream.json", _stream())
     bundle(folder / "bundle")
     _write(folder / "device-bench.json", _device_bench(folder / "bundle"))
@@ -90,6 +93,30 @@ def _generated(name: str, seed: int, height: int, width: int, spec: ImagePreproc
         "tensor_shape": list(tensor.shape),
         "tensor_sha256": hashlib.sha256(np.ascontiguousarray(tensor, "<f4").tobytes()).hexdigest(),
     }
+
+
+def _sound() -> dict[str, Any]:
+    """What kws_gru hears of a clip of noise: the zoo's own front end, whole."""
+    spec = load_recipe(ROOT / "models/kws_gru/recipe.toml").preprocess
+    assert isinstance(spec, AudioPreprocess)
+    waveform = generated_sound(spec.clip_samples)
+    features = audio_features(waveform, spec)
+    return {
+        "preprocess": spec.model_dump(mode="json"),
+        "waveform_sha256": hashlib.sha256(waveform.astype("<f4").tobytes()).hexdigest(),
+        "shape": list(features.shape),
+        "features": base64.b64encode(features.astype("<f4").tobytes()).decode(),
+    }
+
+
+def generated_sound(samples: int) -> NDArray[np.float32]:
+    """float32 (samples,) of 16 bits each: noise that swells, by a formula that AudioTests.swift has too."""
+    index = np.arange(samples, dtype=np.uint32)
+    values = index * np.uint32(2_654_435_761)
+    values = ((values ^ (values >> np.uint32(15))) * np.uint32(2_246_822_519)) >> np.uint32(16)
+    noise = values.astype(np.int64) - 32_768
+    swell = (index >> np.uint32(9)).astype(np.int64) % 8
+    return ((noise * swell) >> 3).astype(np.float32) / np.float32(32_768)
 
 
 def _orientations() -> dict[str, Any]:

@@ -14,7 +14,42 @@ private struct GoldenSound: Decodable {
     }
 }
 
+/// The zoo's front end for spoken words, on noise that both languages make.
+private struct GeneratedSound: Decodable {
+    let preprocess: AudioSpec
+    let waveformSha256: String
+    let shape: [Int]
+    let features: String
+
+    private enum CodingKeys: String, CodingKey {
+        case preprocess, shape, features
+        case waveformSha256 = "waveform_sha256"
+    }
+
+    func waveform() -> [Float] {
+        (0..<preprocess.clipSamples).map { index -> Float in
+            var value = UInt32(truncatingIfNeeded: index) &* 2_654_435_761
+            value = ((value ^ (value >> 15)) &* 2_246_822_519) >> 16
+            let noise = Int(value) - 32_768
+            let swell = (index >> 9) % 8
+            return Float((noise * swell) >> 3) / 32_768
+        }
+    }
+}
+
 final class AudioTests: XCTestCase {
+    func testTheZoosFrontEnd() throws {
+        let golden = try Fixture.decode(GeneratedSound.self, "sound.json")
+        let waveform = golden.waveform()
+        let made = try Tensor(name: "waveform", shape: [waveform.count], floats: waveform)
+        XCTAssertEqual(Sha256.hex(of: made.data), golden.waveformSha256)
+        let data = try XCTUnwrap(Data(base64Encoded: golden.features))
+        let expected = try Tensor(name: "features", dtype: .float32, shape: golden.shape, data: data)
+        let features = try AudioPreprocessor(golden.preprocess).tensor(waveform)
+        XCTAssertEqual(features.shape, expected.shape)
+        XCTAssertLessThanOrEqual(try GoldenCheck.distance(features, expected), 1e-4)
+    }
+
     func testGoldenFiles() throws {
         let names = try Fixture.names(in: "audio")
         XCTAssertGreaterThan(names.count, 3)
