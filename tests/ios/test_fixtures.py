@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -77,6 +78,15 @@ def test_the_golden_picture_shows_each_mistake_that_the_swift_tests_make(change:
     made = normalize(to_pixels(bundle.golden_tensor(sample.pixels), wrong), wrong)
     golden = bundle.golden_tensor(sample.inputs[0])
     assert made.shape != golden.shape or np.abs(made - golden).max() > 100 * sample.input_max_abs_error
+
+
+def test_what_the_swift_tests_change_is_there() -> None:
+    text = (FIXTURES / "bundle/bundle.json").read_text(encoding="utf-8")
+    golden = (FIXTURES.parent / "GoldenCheckTests.swift").read_text(encoding="utf-8")
+    contract = (FIXTURES.parent / "ModelBundleTests.swift").read_text(encoding="utf-8")
+    changed = re.findall(r'\("((?:\\"|[^"])+)", "\\"', golden) + re.findall(r'rewrite\("((?:\\"|[^"])+)"', contract)
+    assert len(changed) >= 8
+    assert [one for one in changed if text.count(one.replace('\\"', '"')) != 1] == []
 
 
 def test_shared_results_follow_the_published_schema() -> None:
