@@ -28,6 +28,18 @@ demo: $(READY) ## train, export, quantize, verify and measure a small model: the
 test: $(READY) ## everything that this machine can run
 	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered
 
+.PHONY: android-test
+android-test: $(READY) ## the Android app and its Kotlin library, compiled and tested on this machine
+	@for tool in java mvn aapt2; do command -v $$tool > /dev/null || { \
+		echo "android-test needs $$tool; on Debian and Ubuntu: apt install openjdk-17-jdk-headless maven aapt" >&2; exit 5; }; done
+	@$(BIN)/python tests/android/golden_bundles.py build/golden
+	@android-demo/executorch-classes.sh
+	@mvn -B -ntp -f android-demo/pom.xml verify -Dmobilekit.bundles=$(CURDIR)/build/golden
+
+.PHONY: swift-test
+swift-test: ## the Swift package, where there is a Swift
+	@cd ios-demo/MobileKitRuntime && swift build && swift test
+
 .PHONY: test-fast
 test-fast: $(READY) ## the tier for while one works: under two minutes
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
