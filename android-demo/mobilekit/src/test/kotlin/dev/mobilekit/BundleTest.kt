@@ -47,7 +47,7 @@ class BundleTest {
         assertTrue(bundle.artifacts.none { it.target == "eager" })
         assertTrue(bundle.artifacts.any { it.file.endsWith(".mlpackage") }, "the folder counts as an artifact")
         val sample = bundle.manifest.golden[0]
-        assertArrayEquals(bundle.read(sample.pixels!!), bundle.pixels(sample.pixels!!).bytes)
+        assertArrayEquals(bundle.read(sample.pixels!!), bundle.pixels(sample.pixels).bytes)
         assertEquals(listOf(1, 3, 4, 4), bundle.tensor(sample.inputs[0]).shape)
         assertEquals(hashed(manifest.inputStream()).second, bundle.sha256)
     }
