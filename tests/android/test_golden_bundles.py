@@ -65,12 +65,12 @@ def test_calibration_shows_other_pictures(golden: list[pictures.Picture]) -> Non
 @pytest.mark.parametrize("kind", sounds.KINDS, ids=str)
 def test_a_sound_is_stored_as_it_says(kind: sounds.Kind) -> None:
     rng = np.random.default_rng(0)
-    sound = rng.uniform(-0.9, 0.9, 2000)
+    sound = rng.uniform(-0.4, 0.4, 2000)  # a resampled peak may be higher
     wav = read_wav(sounds.wav(sound, kind), name="test")
     assert (wav.rate, wav.samples.shape[1]) == (kind.rate, kind.channels)
     clip = np.zeros(round(kind.seconds * sounds.RATE))
     clip[:2000] = sound[: len(clip)]
-    expected = resample_sound(clip, sounds.RATE, kind.rate, name="test").clip(-1, 1)
+    expected = resample_sound(clip, sounds.RATE, kind.rate, name="test")
     step = {True: 1e-6, False: 2.0 ** (1 - kind.bits)}[kind.floats]
     assert np.abs(wav.samples[:, 0] - expected).max() <= step
 
