@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing
 from pathlib import Path
@@ -84,6 +85,15 @@ def test_nothing_is_used_that_a_phone_lacks(path: Path) -> None:
     text = path.read_text()
     assert not [word for word in AFTER_API_26 if word in text]
     assert len(text.splitlines()) <= 320
+
+
+def test_timings_are_shared_under_the_fields_that_python_imports() -> None:
+    schema = LIBRARY.parents[1] / "docs" / "device-bench.schema.json"
+    if not schema.is_file():
+        pytest.skip("this version of mobilekit imports no results of phones")
+    published = json.loads(schema.read_text())
+    written = {name for part in (published, *published["$defs"].values()) for name in part["properties"]}
+    assert set(re.findall(r'put\("([a-z0-9_]+)",', source("BenchmarkResult.kt"))) == written
 
 
 def test_maven_and_gradle_take_the_same_sources() -> None:
