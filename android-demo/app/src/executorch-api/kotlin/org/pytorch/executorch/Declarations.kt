@@ -10,18 +10,18 @@ import java.nio.ShortBuffer
 
 /*
  * What the app uses of org.pytorch:executorch-android, declared anew so that the app compiles where the AAR cannot be
- * fetched: names, parameters and results only, nothing runs. The Maven build uses it unless told `-P aar`; it is in no
- * source set of Gradle, and so in no app.
+ * fetched: names, parameters and results only, nothing runs. The Maven build uses it where executorch-classes.sh could
+ * not fetch the real ones; it is in no source set of Gradle, and so in no app.
  */
 
 private fun declared(): Nothing = throw UnsatisfiedLinkError("the declarations of ExecuTorch do not run")
 
-class Module private constructor() : java.io.Closeable {
+class Module private constructor() {
     fun loadMethod(methodName: String): Unit = declared()
 
     fun forward(vararg inputs: EValue): Array<EValue> = declared()
 
-    override fun close(): Unit = declared()
+    fun destroy(): Unit = declared()
 
     companion object {
         const val LOAD_MODE_MMAP = 1

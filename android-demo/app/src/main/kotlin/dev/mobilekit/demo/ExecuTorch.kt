@@ -41,7 +41,7 @@ private class Loaded(private val artifact: Artifact, private val module: Module)
         values.zip(artifact.outputs) { value, spec -> ours(spec.name, value) }
     }
 
-    override fun close() = module.close()
+    override fun close() = module.destroy()
 }
 
 /** Their exceptions have no class of their own in every version; whatever they are, a screen shows their words. */

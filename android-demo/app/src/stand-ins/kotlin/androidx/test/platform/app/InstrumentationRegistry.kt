@@ -5,7 +5,7 @@ import android.os.Bundle
 
 /**
  * What Robolectric calls of `androidx.test:monitor`, which lies in Google's Maven repository only. Written for these
- * tests, and no more than they need; with the real library on the class path, delete `src/test/kotlin/androidx`.
+ * tests, and no more than they need. Only pom.xml compiles this folder; Gradle has the real library.
  */
 object InstrumentationRegistry {
     private var instance: Instrumentation? = null
