@@ -1,7 +1,7 @@
 package dev.mobilekit
 
 private const val ORIENTATION_TAG = 0x0112
-private const val PNG_SIGNATURE = -0x76afb1b8
+private const val PNG_SIGNATURE = 0x89504E47L
 
 /**
  * EXIF's orientation (tag 0x0112) of a JPEG, PNG or WebP file: 1 to 8, and 1 where there is none or it cannot be read.
@@ -11,7 +11,7 @@ fun exifOrientation(encoded: ByteArray): Int {
     val bytes = Bytes(encoded, 0, encoded.size)
     val block = when {
         bytes.short(0, true) == 0xFFD8 -> inJpeg(bytes)
-        bytes.int(0, true) == PNG_SIGNATURE.toLong() and 0xFFFFFFFFL -> inPng(bytes)
+        bytes.int(0, true) == PNG_SIGNATURE -> inPng(bytes)
         bytes.text(0, "RIFF") && bytes.text(8, "WEBP") -> inWebp(bytes)
         else -> null
     } ?: return 1
