@@ -32,4 +32,5 @@ else
     exit 0
 fi
 mv "$scratch/classes.jar" "$place/classes.jar"
+rm -rf app/target/classes  # what was compiled against something else
 echo "ExecuTorch's classes are those of $from" | tee "$place/from.txt"

@@ -50,17 +50,17 @@ abstract class Tensor private constructor() {
 
     abstract fun dtype(): DType
 
-    open fun copyDataInto(dst: FloatBuffer): Unit = declared()
+    open val dataAsByteArray: ByteArray get() = declared()
 
-    open fun copyDataInto(dst: ByteBuffer): Unit = declared()
+    open val dataAsUnsignedByteArray: ByteArray get() = declared()
 
-    open fun copyDataIntoUnsigned(dst: ByteBuffer): Unit = declared()
+    open val dataAsShortArray: ShortArray get() = declared()
 
-    open fun copyDataInto(dst: IntBuffer): Unit = declared()
+    open val dataAsIntArray: IntArray get() = declared()
 
-    open fun copyDataInto(dst: LongBuffer): Unit = declared()
+    open val dataAsLongArray: LongArray get() = declared()
 
-    open fun copyDataInto(dst: ShortBuffer): Unit = declared()
+    open val dataAsFloatArray: FloatArray get() = declared()
 
     companion object {
         @JvmStatic

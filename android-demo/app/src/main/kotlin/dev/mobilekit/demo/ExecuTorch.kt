@@ -17,7 +17,8 @@ import org.pytorch.executorch.Tensor as TheirTensor
 
 /**
  * The AAR behind the library's interface: the only file that knows ExecuTorch's classes. Its constructor loads the
- * native library, and throws a [LinkageError] where the phone has no fitting one.
+ * native library, and throws a [LinkageError] where the phone has no fitting one. Calls only what releases before and
+ * after the AAR's rewrite in Kotlin have alike.
  */
 class ExecuTorch(override val version: String) : Runtime {
     override val name = "executorch"
@@ -85,12 +86,12 @@ private fun ours(name: String, value: EValue): Tensor {
         return Tensor(name, dtype, shape, data)
     }
     return when (val dtype = tensor.dtype()) {
-        TheirType.FLOAT -> of(DType.FLOAT32) { tensor.copyDataInto(it.asFloatBuffer()) }
-        TheirType.HALF -> of(DType.FLOAT16) { tensor.copyDataInto(it.asShortBuffer()) }
-        TheirType.INT64 -> of(DType.INT64) { tensor.copyDataInto(it.asLongBuffer()) }
-        TheirType.INT32 -> of(DType.INT32) { tensor.copyDataInto(it.asIntBuffer()) }
-        TheirType.INT8 -> of(DType.INT8) { tensor.copyDataInto(it) }
-        TheirType.UINT8 -> of(DType.UINT8) { tensor.copyDataIntoUnsigned(it) }
+        TheirType.FLOAT -> of(DType.FLOAT32) { it.asFloatBuffer().put(tensor.dataAsFloatArray) }
+        TheirType.HALF -> of(DType.FLOAT16) { it.asShortBuffer().put(tensor.dataAsShortArray) }
+        TheirType.INT64 -> of(DType.INT64) { it.asLongBuffer().put(tensor.dataAsLongArray) }
+        TheirType.INT32 -> of(DType.INT32) { it.asIntBuffer().put(tensor.dataAsIntArray) }
+        TheirType.INT8 -> of(DType.INT8) { it.put(tensor.dataAsByteArray) }
+        TheirType.UINT8 -> of(DType.UINT8) { it.put(tensor.dataAsUnsignedByteArray) }
         else -> throw RunnerException("$name is $dtype, which the AAR does not give out")
     }
 }

@@ -83,7 +83,7 @@ abstract class ScreenModel<S : Any>(first: S) {
 
 /** An activity that draws a [ScreenModel]'s state and hands the model over when it is rotated. */
 abstract class Screen<S : Any, M : ScreenModel<S>>(private val layout: Int) : Activity() {
-    protected lateinit var model: M
+    lateinit var model: M
         private set
 
     protected val bundleName: String get() = intent.getStringExtra(EXTRA_BUNDLE).orEmpty()
