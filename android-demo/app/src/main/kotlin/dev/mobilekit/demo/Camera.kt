@@ -35,6 +35,13 @@ class Camera(private val activity: Activity, private val preview: TextureView, p
     private var sensor = 90
     private var front = false
 
+    /** The camera was asked for and has not answered. Until it does the thread must live, or nobody would close it. */
+    @Volatile
+    private var opening = false
+
+    @Volatile
+    private var closed = false
+
     // Asked for by the activity before it comes here.
     @SuppressLint("MissingPermission")
     fun open() = try {
@@ -43,6 +50,7 @@ class Camera(private val activity: Activity, private val preview: TextureView, p
             model.say(activity.getString(R.string.no_camera))
         } else {
             fit()
+            opening = true
             manager.openCamera(id, opened, handler)
         }
     } catch (error: CameraAccessException) {
@@ -53,11 +61,20 @@ class Camera(private val activity: Activity, private val preview: TextureView, p
         failed(error)
     }
 
+    /** On the camera's own thread, so that no frame is being looked at meanwhile. */
     override fun close() {
-        // In this order: no frame arrives after its reader is closed.
-        device?.close()
-        reader?.close()
-        thread.quitSafely()
+        closed = true
+        handler.post {
+            device?.close()
+            reader?.close()
+            if (!opening) thread.quitSafely()
+        }
+    }
+
+    private fun shut(camera: CameraDevice) {
+        opening = false
+        camera.close()
+        if (closed) thread.quitSafely()
     }
 
     private fun choose(): String? {
@@ -74,6 +91,8 @@ class Camera(private val activity: Activity, private val preview: TextureView, p
 
     private val opened = object : CameraDevice.StateCallback() {
         override fun onOpened(camera: CameraDevice) {
+            if (closed) return shut(camera)
+            opening = false
             device = camera
             try {
                 start(camera)
@@ -84,10 +103,10 @@ class Camera(private val activity: Activity, private val preview: TextureView, p
             }
         }
 
-        override fun onDisconnected(camera: CameraDevice) = camera.close()
+        override fun onDisconnected(camera: CameraDevice) = shut(camera)
 
         override fun onError(camera: CameraDevice, error: Int) {
-            camera.close()
+            shut(camera)
             model.say(activity.getString(R.string.camera_failed, error.toString()))
         }
     }
@@ -166,7 +185,10 @@ class Camera(private val activity: Activity, private val preview: TextureView, p
         else -> 0
     }
 
-    private fun failed(error: Exception) = model.say(activity.getString(R.string.camera_failed, error.message.orEmpty()))
+    private fun failed(error: Exception) {
+        opening = false
+        model.say(activity.getString(R.string.camera_failed, error.message.orEmpty()))
+    }
 
     private companion object {
         const val BACK = CameraCharacteristics.LENS_FACING_BACK

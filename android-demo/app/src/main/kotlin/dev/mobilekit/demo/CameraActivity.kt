@@ -33,9 +33,14 @@ class CameraModel(private val services: Services, name: String) : ScreenModel<Ca
     var busy = true
         private set
 
+    @Volatile
+    var loaded = false
+        private set
+
     init {
         work {
             classifier = Classifier.open(services, name)
+            loaded = true
             show(CameraState.NeedsPermission)
             busy = false
         }
@@ -144,8 +149,7 @@ class CameraActivity : Screen<CameraState, CameraModel>(R.layout.camera) {
 
     private fun openIfAllowed() {
         val allowed = checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED
-        val waiting = model.state is CameraState.Loading || model.state is CameraState.Failed
-        if (camera != null || !allowed || waiting || !preview.isAvailable) return
+        if (camera != null || !allowed || !model.loaded || !preview.isAvailable) return
         model.opening()
         camera = Camera(this, preview, model).also { it.open() }
     }
