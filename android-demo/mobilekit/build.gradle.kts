@@ -18,5 +18,4 @@ dependencies {
 tasks.test {
     useJUnitPlatform()
     System.getProperty("mobilekit.bundles")?.let { systemProperty("mobilekit.bundles", it) }
-    System.getProperty("mobilekit.runner")?.let { systemProperty("mobilekit.runner", it) }
 }

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from mobilekit.data import Dataset
-from mobilekit.data.base import Kind, Labels, Sample, TwoSplits
+from mobilekit.data.base import Labels, Sample, TwoSplits
 from mobilekit.errors import MobilekitError
 from mobilekit.files import write_atomically
 from mobilekit.model import resolve
@@ -33,23 +33,20 @@ from mobilekit.runners.native import NativeRunner
 from mobilekit.spec import ImagePreprocess
 
 sys.path.insert(0, str(Path(__file__).parent))
-from pictures import calibration_pictures, golden_pictures, photos
+from photo_model import export_photo_model
+from pictures import SUBJECTS, calibration_pictures, golden_pictures, photos
 from sounds import calibration_sounds, golden_sounds
 
-MODELS = {
-    "lenet": "lenet",
-    "resnet20": "resnet20",
-    "mobilenet_v3_small": "torchvision:mobilenet_v3_small",
-    "kws_gru": "kws_gru",
-}
-"""torchvision's, and not the zoo's: 224x224, by way of a resize to 256 and a crop. Its weights are random."""
+MODELS = ("lenet", "resnet20", "mobilenet_v3_small", "kws_gru")
+PHOTOS = "mobilenet_v3_small"
+"""The one for 224x224, which photo_model.py makes; the others are the zoo's with their weights."""
 RANDOM_CASES = 40
 RUNNER, RANDOM = "runner.path", "random.json"
 
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """A split of files that lie nowhere but in memory. They have no labels."""
+    """A split of files that lie nowhere but in memory."""
 
     source: str
     name: str
@@ -65,23 +62,31 @@ class Files:
         return self.samples[index].id
 
     def labels_of(self) -> Labels | None:
-        return None
+        labels = [sample.label for sample in self.samples if sample.label is not None]
+        return np.array(labels, np.int64) if labels else None
 
 
-def pictures() -> Dataset:
-    return _dataset("pictures", "image", list(calibration_pictures()), list(golden_pictures()))
+def pictures(labels: Sequence[str] = ()) -> Dataset:
+    """The pictures as a data set, labelled where they show what `labels` names."""
+    splits = (
+        Files(
+            "pictures", which, tuple(Sample(one.id, _index(one.subject, labels), encoded=one.encoded) for one in given)
+        )
+        for which, given in (("train", calibration_pictures()), ("test", golden_pictures()))
+    )
+    return TwoSplits("pictures", tuple(labels) or None, "image", *splits)
 
 
 def sounds() -> Dataset:
-    return _dataset("sounds", "audio", list(calibration_sounds()), list(golden_sounds()))
-
-
-def _dataset(name: str, kind: Kind, train: Sequence, test: Sequence) -> Dataset:  # type: ignore[type-arg]
     splits = (
-        Files(name, which, tuple(Sample(one.id, None, encoded=one.encoded) for one in given))
-        for which, given in (("train", train), ("test", test))
+        Files("sounds", which, tuple(Sample(one.id, None, encoded=one.encoded) for one in given))
+        for which, given in (("train", calibration_sounds()), ("test", golden_sounds()))
     )
-    return TwoSplits(name, None, kind, *splits)
+    return TwoSplits("sounds", None, "audio", *splits)
+
+
+def _index(subject: str, labels: Sequence[str]) -> int | None:
+    return labels.index(subject) if subject in labels else None
 
 
 def make_bundle(name: str, folder: Path) -> Path:
@@ -89,11 +94,14 @@ def make_bundle(name: str, folder: Path) -> Path:
     place = folder / name
     if (place / "bundle.json").is_file():
         return place
-    source = resolve(MODELS[name])
-    dataset = sounds() if source.recipe.task == "audio-classification" else pictures()
-    options = ExportOptions(targets=("xnnpack", "onnx"), schemes=("fp32", "int8"), bench=False)
     with _all_golden():
-        export_source(source, place, options, dataset=dataset)
+        if name == PHOTOS:
+            export_photo_model(place, pictures(SUBJECTS))
+        else:
+            source = resolve(name)
+            dataset = sounds() if source.recipe.task == "audio-classification" else pictures()
+            options = ExportOptions(targets=("xnnpack", "onnx"), schemes=("fp32", "int8"), bench=False)
+            export_source(source, place, options, dataset=dataset)
     return place
 
 

@@ -7,8 +7,8 @@ import kotlin.math.max
 enum class Stage { DECODE, PREPROCESS, OUTPUTS, LABEL }
 
 /**
- * How far one stage of one sample is from the golden one: [distance] is the largest difference of any value (for
- * [Stage.DECODE] the mean difference of a pixel, in levels), and [tolerance] what is allowed.
+ * How far one stage of one sample is from the golden one: [distance] is the largest difference of any value (of an
+ * image's [Stage.DECODE] the mean difference of a pixel, in levels), and [tolerance] what is allowed.
  */
 data class StageResult(
     val sample: String,
@@ -37,7 +37,10 @@ object GoldenCheck {
      */
     const val LOSSY_MEAN_LEVELS = 3.0
 
-    /** The samples for which the bundle holds outputs of [artifact]; [decode] null leaves that stage out. */
+    /** Sound at another rate than the model's: sums in another order, rounded to float32. */
+    const val RESAMPLED_SOUND = 1e-7
+
+    /** The samples for which the bundle holds outputs of [artifact]; [decode] null: images are not decoded. */
     fun run(bundle: Bundle, artifact: Artifact, runner: ModelRunner, decode: ImageDecoder? = null): List<StageResult> {
         val session = bundle.manifest.stream?.let { StreamSession(bundle.manifest, artifact, runner) }
         return bundle.manifest.golden.flatMap { Check(bundle, artifact, it, runner, session, decode).results() }
@@ -75,9 +78,23 @@ private class Check(
     }
 
     private fun decoded() {
-        val decoder = decode ?: return
-        val spec = bundle.manifest.preprocess as? ImageSpec ?: return
-        val (encoded, golden) = (sample.encoded ?: return) to (sample.pixels ?: return)
+        val encoded = sample.encoded ?: return
+        when (val spec = bundle.manifest.preprocess) {
+            is ImageSpec -> decodedImage(spec, encoded, decode ?: return, sample.pixels ?: return)
+            is AudioSpec -> decodedSound(spec, encoded, sample.waveform ?: return)
+            null -> return
+        }
+    }
+
+    private fun decodedSound(spec: AudioSpec, encoded: FileEntry, golden: GoldenTensor) {
+        val sound = readWav(bundle.read(encoded), sample.id, spec.clipSamples.toDouble() / spec.sampleRate + 1)
+        val waveform = AudioPreprocessor(spec, golden.name).waveform(sound)
+        val off = distance(Tensor.of(golden.name, listOf(waveform.size), waveform), bundle.tensor(golden))
+        val tolerance = if (sound.rate == spec.sampleRate) 0.0 else GoldenCheck.RESAMPLED_SOUND
+        add(Stage.DECODE, off, tolerance, "${sound.rate} Hz, ${sound.channels.size} channels")
+    }
+
+    private fun decodedImage(spec: ImageSpec, encoded: FileEntry, decoder: ImageDecoder, golden: GoldenTensor) {
         val expected = bundle.pixels(golden)
         val file = bundle.read(encoded)
         val pixels = decoder.pixels(file, spec.exifOrientation)

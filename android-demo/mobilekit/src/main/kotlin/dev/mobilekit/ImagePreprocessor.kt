@@ -8,7 +8,11 @@ class ImagePreprocessor(val spec: ImageSpec, private val name: String = "image")
     private val table = normalizedValues(spec)
 
     /** Steps 3 to 7. Throws [InputException] for what is not RGB, or what the resize would make too large. */
-    fun tensor(pixels: Pixels): Tensor = normalize(crop(resize(colored(pixels))))
+    fun tensor(pixels: Pixels): Tensor = when (spec.color) {
+        // Nothing in between mixes channels: swapping the few pixels that are left gives the same.
+        Color.BGR -> normalize(colored(crop(resize(pixels))))
+        else -> normalize(crop(resize(colored(pixels))))
+    }
 
     /** Step 3: RGB -> the channels of the model. */
     fun colored(pixels: Pixels): Pixels {
@@ -61,15 +65,15 @@ class ImagePreprocessor(val spec: ImageSpec, private val name: String = "image")
 
 private const val VALUES = 256
 
-/** What each of the 256 values becomes, channel after channel. Every operation rounds to float32, as numpy's do. */
-private fun normalizedValues(spec: ImageSpec): FloatArray {
-    val divisor = spec.divisor.toFloat()
-    return FloatArray(spec.color.channels * VALUES) { index ->
-        val channel = index / VALUES
-        val mean = spec.mean.getOrElse(channel) { 0.0 }.toFloat()
-        val std = spec.std.getOrElse(channel) { 1.0 }.toFloat()
-        ((index % VALUES).toFloat() / divisor - mean) / std
-    }
+/** What each of the 256 values becomes, channel after channel. */
+private fun normalizedValues(spec: ImageSpec) =
+    FloatArray(spec.color.channels * VALUES) { normalized(it % VALUES, spec, it / VALUES) }
+
+/** Every constant and every operation rounds to float32, as numpy's do. */
+internal fun normalized(value: Int, spec: ImageSpec, channel: Int): Float {
+    val mean = spec.mean.getOrElse(channel) { 0.0 }.toFloat()
+    val std = spec.std.getOrElse(channel) { 1.0 }.toFloat()
+    return (value.toFloat() / spec.divisor.toFloat() - mean) / std
 }
 
 private fun swapped(pixels: Pixels): Pixels {

@@ -30,6 +30,10 @@ private fun imageSpec(from: Fields): ImageSpec {
         }
     }
     if (spec.divisor <= 0 || spec.std.any { it <= 0 }) from.wrong("divisor and std must be above 0")
+    for (channel in 0 until spec.color.channels) {
+        val finite = listOf(0, 255).all { normalized(it, spec, channel).let { value -> !value.isNaN() && !value.isInfinite() } }
+        if (!finite) from.wrong("divisor, mean and std take pixels beyond float32")
+    }
     if (spec.crop == null && spec.resize?.mode == ResizeMode.COVER) from.wrong("resize mode cover needs a crop")
     return spec
 }

@@ -93,6 +93,10 @@ class BundleTest {
         refusal("no bundle", "bundle.json")
         manifest.writeText("{")
         refusal("bundle.json is not JSON")
+        manifest.writeText("[".repeat(100_000))
+        refusal("bundle.json is not JSON")
+        manifest.writeText("{\"a\": ".repeat(100_000) + "1" + "}".repeat(100_000))
+        refusal("schema_version is missing")
     }
 
     @Test
@@ -116,6 +120,7 @@ class BundleTest {
         changed("\"file\": \"tiny.eager.fp32.pt2\"", "\"file\": \"../tiny.pt2\"", "artifacts[0].file", "no path")
         changed("\"divisor\": 255.0", "\"divisor\": 1e999", "preprocess.divisor", "finite")
         changed("\"interpolation\": \"bilinear\"", "\"interpolation\": \"cubic\"", "preprocess.resize.interpolation", "bicubic")
+        changed("\"std\": []", "\"std\": [1e-38, 1, 1]", "preprocess", "beyond float32")
         changed("\"golden\": [", "\"golds\": [", "golden is missing")
         changed("\"minimum_runtime\"", "\"minimum\"", "artifacts[0].minimum_runtime is missing")
     }

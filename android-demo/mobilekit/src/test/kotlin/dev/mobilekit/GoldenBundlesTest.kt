@@ -39,6 +39,8 @@ class GoldenBundlesTest {
         assertEquals(bundle.manifest.golden.size, results.count { it.stage == Stage.LABEL })
         val failed = results.filter { !it.passed }
         assertTrue(failed.isEmpty(), failed.joinToString("\n"))
+        val decoded = if (decoder == null && bundle.manifest.preprocess is ImageSpec) 0 else bundle.manifest.golden.size
+        assertEquals(decoded, results.count { it.stage == Stage.DECODE })
         if (bundle.manifest.preprocess is ImageSpec) {
             // Better than the contract asks for: the same integers and the same float32 operations.
             assertEquals(0.0, results.filter { it.stage == Stage.PREPROCESS }.maxOf { it.distance })

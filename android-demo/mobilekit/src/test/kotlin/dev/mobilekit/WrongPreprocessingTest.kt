@@ -46,8 +46,8 @@ class WrongPreprocessingTest {
                 dynamicTest("$model, $what") {
                     val bundle = Golden.bundle(model)
                     val results = preprocessing(changed(bundle, field, value))
-                    // One pixel knows no filter, and grey no order of colours.
-                    assertTrue(results.count { !it.passed } >= results.size - 2, "$what went through: ${results.filter { it.passed }}")
+                    // What is enlarged has no antialias, and grey no order of colours.
+                    assertTrue(results.count { !it.passed } >= results.size * 3 / 4, "$what went through: ${results.filter { it.passed }}")
                 }
             }
         }
