@@ -3,8 +3,18 @@ plugins {
     alias(libs.plugins.kotlin.jvm)
 }
 
+// Java 8's API and bytecode: what every phone since Android 8.0 has.
+java {
+    sourceCompatibility = JavaVersion.VERSION_1_8
+    targetCompatibility = JavaVersion.VERSION_1_8
+}
+
 kotlin {
     jvmToolchain(17)
+    compilerOptions {
+        jvmTarget = org.jetbrains.kotlin.gradle.dsl.JvmTarget.JVM_1_8
+        freeCompilerArgs.add("-Xjdk-release=1.8")
+    }
     // dev.mobilekit.testing, which the app's tests compile as well
     sourceSets["test"].kotlin.srcDir("src/testing/kotlin")
 }

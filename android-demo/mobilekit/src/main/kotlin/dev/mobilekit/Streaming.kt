@@ -72,7 +72,7 @@ internal fun pieces(tensor: Tensor, axis: Int, length: Int): List<Tensor> {
         val data = Tensor.buffer(outer * length * inner)
         for (block in 0 until outer) {
             val from = tensor.bytes()
-            from.position((block * tensor.shape[axis] + piece * length) * inner)
+            from.goTo((block * tensor.shape[axis] + piece * length) * inner)
             from.get(bytes)
             data.put(bytes)
         }

@@ -1,5 +1,6 @@
 package dev.mobilekit
 
+import java.nio.Buffer
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
@@ -23,7 +24,7 @@ enum class DType(val label: String, val bytes: Int) {
  * does not fit the shape. Readers duplicate [data] (its position is theirs), and nobody writes into it.
  */
 class Tensor(val name: String, val dtype: DType, val shape: List<Int>, data: ByteBuffer) {
-    val data: ByteBuffer = data.duplicate().apply { rewind() }.order(ByteOrder.LITTLE_ENDIAN)
+    val data: ByteBuffer = data.duplicate().apply { goTo(0) }.order(ByteOrder.LITTLE_ENDIAN)
 
     init {
         val expected = elements(shape) * dtype.bytes
@@ -36,7 +37,7 @@ class Tensor(val name: String, val dtype: DType, val shape: List<Int>, data: Byt
     val count: Int get() = data.limit() / dtype.bytes
 
     /** A view of the data from the start, little-endian, whose position is the caller's own. */
-    fun bytes(): ByteBuffer = data.duplicate().order(ByteOrder.LITTLE_ENDIAN).apply { rewind() }
+    fun bytes(): ByteBuffer = data.duplicate().order(ByteOrder.LITTLE_ENDIAN).apply { goTo(0) }
 
     /** Its elements, for float32 only. */
     fun floats(): FloatArray {
@@ -96,6 +97,14 @@ class Tensor(val name: String, val dtype: DType, val shape: List<Int>, data: Byt
 
         internal fun elements(shape: List<Int>): Long = shape.fold(1L) { product, size -> product * size }
     }
+}
+
+/**
+ * As a Buffer: ByteBuffer's own position() came with Java 9, and Android 8 has none. Where that is compiled against, it
+ * would be called all the same, and fail there.
+ */
+internal fun Buffer.goTo(place: Int) {
+    position(place)
 }
 
 private fun halfToDouble(half: Short): Double {

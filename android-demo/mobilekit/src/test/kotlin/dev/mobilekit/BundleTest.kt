@@ -96,7 +96,7 @@ class BundleTest {
         manifest.writeText("[".repeat(100_000))
         refusal("bundle.json is not JSON")
         manifest.writeText("{\"a\": ".repeat(100_000) + "1" + "}".repeat(100_000))
-        refusal("schema_version is missing")
+        refusal("bundle.json is not JSON")
     }
 
     @Test
@@ -120,7 +120,7 @@ class BundleTest {
         changed("\"file\": \"tiny.eager.fp32.pt2\"", "\"file\": \"../tiny.pt2\"", "artifacts[0].file", "no path")
         changed("\"divisor\": 255.0", "\"divisor\": 1e999", "preprocess.divisor", "finite")
         changed("\"interpolation\": \"bilinear\"", "\"interpolation\": \"cubic\"", "preprocess.resize.interpolation", "bicubic")
-        changed("\"std\": []", "\"std\": [1e-38, 1, 1]", "preprocess", "beyond float32")
+        changed("\"divisor\": 255.0", "\"divisor\": 1.2e-38", "preprocess", "beyond float32")
         changed("\"golden\": [", "\"golds\": [", "golden is missing")
         changed("\"minimum_runtime\"", "\"minimum\"", "artifacts[0].minimum_runtime is missing")
     }
