@@ -85,6 +85,7 @@ class CameraActivity : Screen<CameraState, CameraModel>(R.layout.camera) {
 
     override fun prepare() {
         findViewById<View>(R.id.allow).setOnClickListener { ask() }
+        findViewById<View>(R.id.picture).clipToOutline = true
         preview.surfaceTextureListener = object : TextureView.SurfaceTextureListener {
             override fun onSurfaceTextureAvailable(surface: SurfaceTexture, width: Int, height: Int) = openIfAllowed()
 
@@ -113,6 +114,8 @@ class CameraActivity : Screen<CameraState, CameraModel>(R.layout.camera) {
     }
 
     override fun render(state: CameraState) {
+        // Invisible rather than gone: it is its surface that the camera waits for.
+        preview.alpha = if (state is CameraState.Live || state is CameraState.Opening) 1f else 0f
         findViewById<View>(R.id.working).shown(state is CameraState.Loading || state is CameraState.Opening)
         findViewById<View>(R.id.permission).shown(state is CameraState.NeedsPermission || state is CameraState.Denied)
         findViewById<View>(R.id.failure).shown(state is CameraState.Failed)

@@ -62,9 +62,15 @@ class GoldenActivity : Screen<GoldenState, GoldenModel>(R.layout.golden) {
 
     private fun verdict(done: GoldenState.Done) {
         val failed = done.results.count { !it.passed }
-        findViewById<View>(R.id.verdict).setBackgroundResource(if (done.passed) R.drawable.banner_good else R.drawable.banner_bad)
-        findViewById<ImageView>(R.id.verdict_icon).mark(done.passed)
-        findViewById<TextView>(R.id.verdict_title).setText(if (done.passed) R.string.golden_passed else R.string.golden_failed)
+        val (background, title) = when {
+            // Embedded without golden samples, as a release may be.
+            done.results.isEmpty() -> R.drawable.banner_neutral to R.string.golden_nothing
+            done.passed -> R.drawable.banner_good to R.string.golden_passed
+            else -> R.drawable.banner_bad to R.string.golden_failed
+        }
+        findViewById<View>(R.id.verdict).setBackgroundResource(background)
+        findViewById<ImageView>(R.id.verdict_icon).apply { shown(done.results.isNotEmpty()) }.mark(done.passed)
+        findViewById<TextView>(R.id.verdict_title).setText(title)
         findViewById<TextView>(R.id.verdict_words).text = when {
             done.results.isEmpty() -> getString(R.string.golden_none)
             done.passed -> getString(R.string.golden_passed_words, done.artifact.file)

@@ -3,6 +3,7 @@ package dev.mobilekit.demo
 import android.content.ContentResolver
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory
+import android.graphics.Color
 import android.media.ExifInterface
 import android.net.Uri
 import dev.mobilekit.InputException
@@ -61,6 +62,15 @@ object Photo {
             ?: throw InputException("the picture cannot be decoded", cannotRead)
     }
 
+    /** ARGB_8888 is red, green, blue, alpha in the memory of a phone, and the other way round in some hosts' builds. */
+    private val redFirst: Boolean by lazy {
+        val probe = Bitmap.createBitmap(1, 1, Bitmap.Config.ARGB_8888)
+        probe.eraseColor(Color.RED)
+        val bytes = ByteBuffer.allocate(4)
+        probe.copyPixelsToBuffer(bytes)
+        bytes[0].toInt() == -1
+    }
+
     /** Not by getPixels(): that converts from the picture's colour space, which the contract does not. */
     internal fun pixels(bitmap: Bitmap): Pixels {
         val width = bitmap.width
@@ -69,6 +79,8 @@ object Photo {
         bitmap.copyPixelsToBuffer(rgba)
         bitmap.recycle()
         val row = ByteArray(width * 4)
+        val red = if (redFirst) 0 else 2
+        val blue = 2 - red
         val rgb = ByteArray(width * height * 3)
         var to = 0
         rgba.rewind()
@@ -76,9 +88,9 @@ object Photo {
             rgba.get(row)
             var from = 0
             repeat(width) {
-                rgb[to] = row[from]
+                rgb[to] = row[from + red]
                 rgb[to + 1] = row[from + 1]
-                rgb[to + 2] = row[from + 2]
+                rgb[to + 2] = row[from + blue]
                 to += 3
                 from += 4
             }

@@ -40,7 +40,10 @@ class FolderBundles(vararg folders: File) : BundleSource {
 
     override fun names() = found.keys.sorted()
 
-    override fun files(name: String): BundleFiles = FolderFiles(found.getValue(name))
+    override fun files(name: String): BundleFiles = Named(FolderFiles(found.getValue(name)), name)
+
+    /** By the bundle's name, as in the app, and not by a path of this machine. */
+    private class Named(files: BundleFiles, override val name: String) : BundleFiles by files
 }
 
 /**

@@ -80,6 +80,12 @@ class GoldenScreenTest : AppTest() {
     }
 
     @Test
+    fun `without golden samples it says that there is nothing to compare`() {
+        val activity = run(bundle("lenet", samples = 0))
+        assertEquals("Nothing to compare", activity.text(R.id.verdict_title))
+    }
+
+    @Test
     fun `the verdict survives a rotation`() {
         val folder = bundle("lenet")
         embed(folder)

@@ -19,7 +19,9 @@ import kotlin.math.roundToInt
 class Recording(private val waveform: FloatArray) : ShadowAudioRecord.AudioRecordSource {
     private var at = 0
 
+    // Waits as a microphone does, though not as long: else the screen could not follow.
     override fun readInShortArray(audioData: ShortArray, offsetInShorts: Int, sizeInShorts: Int, isBlocking: Boolean): Int {
+        Thread.sleep(4)
         repeat(sizeInShorts) {
             audioData[offsetInShorts + it] = (waveform[at++ % waveform.size] * 32768).roundToInt().coerceIn(-32768, 32767).toShort()
         }
