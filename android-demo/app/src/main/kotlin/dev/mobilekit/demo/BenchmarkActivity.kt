@@ -113,17 +113,18 @@ class BenchmarkActivity : Screen<BenchmarkState, BenchmarkModel>(R.layout.benchm
         addView(card)
     }
 
-    private fun RadioGroup.choices(names: List<String>) = names.forEachIndexed { index, name ->
+    private fun RadioGroup.choices(names: List<String>) = names.forEach { name ->
         val button = layoutInflater.inflate(R.layout.choice, this, false) as RadioButton
         button.text = name
-        // Ids of their own, not generated ones: else what is restored after a rotation would not be found.
-        button.id = index + 1
+        button.id = View.generateViewId()
+        // The place in the group is what is kept: a generated id may be another button's after a rotation.
+        button.isSaveEnabled = false
         addView(button)
     }
 
-    private fun RadioGroup.choose(index: Int) = check((index + 1).coerceIn(1, childCount))
+    private fun RadioGroup.choose(index: Int) = check(getChildAt(index.coerceIn(0, childCount - 1)).id)
 
-    private val RadioGroup.chosen: Int get() = maxOf(0, checkedRadioButtonId - 1)
+    private val RadioGroup.chosen: Int get() = maxOf(0, indexOfChild(findViewById(checkedRadioButtonId)))
 
     private fun RadioGroup.text(): String = (getChildAt(chosen) as RadioButton).text.toString()
 

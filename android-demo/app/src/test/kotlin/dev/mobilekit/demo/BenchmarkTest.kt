@@ -89,7 +89,8 @@ class BenchmarkTest : AppTest() {
         controller.get().run()
         val median = controller.get().findViewById<LinearLayout>(R.id.results).getChildAt(0).findViewById<TextView>(R.id.median).text
         val rotated = rotate(controller)
-        assertEquals(2, rotated.findViewById<RadioGroup>(R.id.artifacts).checkedRadioButtonId)
+        val kept = rotated.findViewById<RadioGroup>(R.id.artifacts)
+        assertEquals(kept.getChildAt(1).id, kept.checkedRadioButtonId)
         val again = rotated.findViewById<LinearLayout>(R.id.results).getChildAt(0)
         assertEquals(median, again.findViewById<TextView>(R.id.median).text)
     }
