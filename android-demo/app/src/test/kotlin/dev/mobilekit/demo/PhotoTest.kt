@@ -1,0 +1,161 @@
+package dev.mobilekit.demo
+
+import android.Manifest
+import android.app.Activity
+import android.content.ContentProvider
+import android.content.ContentValues
+import android.content.Intent
+import android.database.Cursor
+import android.net.Uri
+import android.os.ParcelFileDescriptor
+import android.provider.MediaStore
+import android.content.pm.PackageManager
+import android.view.View
+import android.widget.LinearLayout
+import android.widget.TextView
+import dev.mobilekit.Bundle
+import dev.mobilekit.FolderFiles
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertNotEquals
+import org.junit.Assert.assertTrue
+import org.junit.Test
+import org.robolectric.Robolectric
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.android.controller.ActivityController
+import org.robolectric.annotation.Config
+import java.io.File
+
+/** A gallery with the files of one folder. */
+class Gallery : ContentProvider() {
+    override fun onCreate() = true
+
+    override fun openFile(uri: Uri, mode: String): ParcelFileDescriptor =
+        ParcelFileDescriptor.open(File(folder, uri.lastPathSegment!!), ParcelFileDescriptor.MODE_READ_ONLY)
+
+    override fun getType(uri: Uri) = "image/jpeg"
+
+    override fun query(uri: Uri, columns: Array<out String>?, where: String?, values: Array<out String>?, order: String?): Cursor? = null
+
+    override fun insert(uri: Uri, values: ContentValues?): Uri? = null
+
+    override fun update(uri: Uri, values: ContentValues?, where: String?, arguments: Array<out String>?) = 0
+
+    override fun delete(uri: Uri, where: String?, arguments: Array<out String>?) = 0
+
+    companion object {
+        lateinit var folder: File
+        const val AUTHORITY = "dev.mobilekit.test.gallery"
+    }
+}
+
+/** From a picked picture to the label that the desk gave it. */
+class PhotoTest : AppTest() {
+    private fun screen(folder: File): ActivityController<PhotoActivity> {
+        embed(folder)
+        shadowOf(app.packageManager).setSystemFeature(PackageManager.FEATURE_CAMERA_ANY, true)
+        val controller = open(PhotoActivity::class.java, folder.name)
+        await("the model") { controller.get().shows(R.id.hint) }
+        return controller
+    }
+
+    private fun PhotoActivity.pick(folder: File, name: String) {
+        Gallery.folder = folder
+        Robolectric.buildContentProvider(Gallery::class.java).create(Gallery.AUTHORITY)
+        findViewById<View>(R.id.pick).performClick()
+        val asked = shadowOf(this).nextStartedActivity
+        assertEquals("image/*", asked.type)
+        val picked = Uri.parse("content://${Gallery.AUTHORITY}/$name")
+        shadowOf(this).receiveResult(asked, Activity.RESULT_OK, Intent().setData(picked))
+        await("an answer") { !shows(R.id.working) }
+    }
+
+    private fun PhotoActivity.label(): String =
+        findViewById<LinearLayout>(R.id.guesses).getChildAt(0).findViewById<TextView>(R.id.label).text.toString()
+
+    /** Every golden photo of these models: JPEG, PNG with alpha, grey, turned by EXIF, from 37x401 to 640x427. */
+    @Test
+    fun `a picked picture gets the desk's label`() {
+        for (name in listOf("lenet", "resnet20", "mobilenet_v3_small")) {
+            val folder = bundle(name, samples = 13)
+            val bundle = Bundle.open(FolderFiles(folder))
+            val artifact = bundle.artifacts.minBy { it.bytes }
+            val activity = screen(folder).get()
+            for (sample in bundle.manifest.golden) {
+                val encoded = File(folder, sample.encoded!!.file)
+                activity.pick(encoded.parentFile!!, encoded.name)
+                assertTrue(activity.words(), activity.shows(R.id.answer))
+                assertEquals("$name, ${sample.id}", bundle.goldenLabel(sample, artifact), activity.label())
+            }
+        }
+    }
+
+    @Test
+    fun `the picker is the system's own, and the documents' before Android 13`() {
+        val folder = bundle("lenet")
+        val activity = screen(folder).get()
+        activity.findViewById<View>(R.id.pick).performClick()
+        assertEquals(MediaStore.ACTION_PICK_IMAGES, shadowOf(activity).nextStartedActivity.action)
+    }
+
+    @Test
+    fun `nothing picked leaves everything as it was`() {
+        val activity = screen(bundle("lenet")).get()
+        activity.findViewById<View>(R.id.pick).performClick()
+        shadowOf(activity).receiveResult(shadowOf(activity).nextStartedActivity, Activity.RESULT_CANCELED, null)
+        assertTrue(activity.shows(R.id.hint))
+    }
+
+    @Test
+    fun `what is no picture gets words`() {
+        val folder = bundle("lenet")
+        val activity = screen(folder).get()
+        activity.pick(folder, "labels.txt")
+        assertTrue(activity.words(), activity.words().contains("cannot be decoded"))
+        activity.pick(folder, "not-there.jpg")
+        assertTrue(activity.words(), activity.words().contains("cannot be read"))
+    }
+
+    @Test
+    fun `the answer survives a rotation`() {
+        val folder = bundle("lenet")
+        val controller = screen(folder)
+        controller.get().pick(File(folder, "golden/000"), "image.jpg")
+        val before = controller.get()
+        val label = before.label()
+        val after = rotate(controller)
+        assertNotEquals(before, after)
+        assertTrue(after.shows(R.id.answer))
+        assertEquals(label, after.label())
+    }
+
+    @Test
+    fun `without the camera's permission it says so, with it the camera app is asked`() {
+        val activity = screen(bundle("lenet")).get()
+        val take = activity.findViewById<View>(R.id.take)
+        take.performClick()
+        val request = shadowOf(activity).lastRequestedPermission
+        assertEquals(listOf(Manifest.permission.CAMERA), request.requestedPermissions.toList())
+        activity.onRequestPermissionsResult(request.requestCode, request.requestedPermissions, intArrayOf(PackageManager.PERMISSION_DENIED))
+        assertTrue(activity.words(), activity.words().contains("permission"))
+
+        shadowOf(app).grantPermissions(Manifest.permission.CAMERA)
+        take.performClick()
+        val asked = shadowOf(activity).nextStartedActivity
+        assertEquals(MediaStore.ACTION_IMAGE_CAPTURE, asked.action)
+        assertTrue(asked.flags and Intent.FLAG_GRANT_WRITE_URI_PERMISSION != 0)
+    }
+
+    @Test
+    fun `a picture that the camera app wrote is recognized`() {
+        val folder = bundle("lenet")
+        val activity = screen(folder).get()
+        shadowOf(app).grantPermissions(Manifest.permission.CAMERA)
+        Robolectric.buildContentProvider(SharedFiles::class.java).create("${app.packageName}.shared")
+        activity.findViewById<View>(R.id.take).performClick()
+        val asked = shadowOf(activity).nextStartedActivity
+        File(folder, "golden/000/image.jpg").copyTo(SharedFiles.place(app, SharedFiles.PHOTO), overwrite = true)
+        shadowOf(activity).receiveResult(asked, Activity.RESULT_OK, null)
+        await("an answer") { !activity.shows(R.id.working) }
+        assertTrue(activity.words(), activity.shows(R.id.answer))
+    }
+}
