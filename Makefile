@@ -34,7 +34,7 @@ android-test: $(READY) ## the Android app and its Kotlin library, compiled and t
 		echo "android-test needs $$tool; on Debian and Ubuntu: apt install openjdk-17-jdk-headless maven aapt" >&2; exit 5; }; done
 	@$(BIN)/python tests/android/golden_bundles.py build/golden
 	@android-demo/executorch-classes.sh
-	@mvn -B -ntp -f android-demo/pom.xml verify -Dmobilekit.bundles=$(CURDIR)/build/golden
+	@mvn -B -ntp -f android-demo/pom.xml clean verify -Dmobilekit.bundles=$(CURDIR)/build/golden
 
 .PHONY: swift-test
 swift-test: ## the Swift package, where there is a Swift
