@@ -39,7 +39,8 @@ CALIBRATION, TEST = 64, 64
 def compare(model: str, data: str, schemes: list[str], threads: int) -> list[dict[str, Any]]:
     """One record for each scheme."""
     source = resolve(model)
-    dataset, recipe = open_dataset(data, labels=source.recipe.labels), source.recipe
+    recipe = source.recipe
+    dataset = open_dataset(data, labels=recipe.labels if source.trained else None)  # an untrained one knows no classes
     drawn = {"train": LIFE + CALIBRATION, "test": TEST}
     train, test = (
         list(torch.from_numpy(samples.inputs[0]).split(1))
