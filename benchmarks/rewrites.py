@@ -5,7 +5,7 @@
 
 Both files run in turns, each alone in a process that waits while the other is timed, at batch 1; in three sessions with
 new processes. Prints a JSON line for each scheme: delegates, portable kernels, SQNR against eager, each turn's median
-latency. Weights are the model's trained ones; where there are none, random ones that are brought to life on the data first.
+latency. Weights are the model's trained ones; where there are none, random ones, brought to life on the data first.
 """
 
 from __future__ import annotations
