@@ -33,7 +33,9 @@ def tuned(model: str, options: argparse.Namespace, place: Path) -> str:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode not in (0, 1):
         sys.exit(f"{model}: mobilekit tune ended with {done.returncode}")
-    return json.dumps(json.loads(done.stdout))
+    result = json.loads(done.stdout)
+    places = {field: Path(result[field]).name for field in ("storage", "bundle", "plot") if result[field]}
+    return json.dumps({**result, **places})
 
 
 def page(results: Sequence[TuneResult]) -> str:
