@@ -104,7 +104,7 @@ class Attention(nn.Module):
         return self.head(torch.bmm(weights.softmax(2), tokens))
 
 
-def test_arithmetic_among_float_operators_stays_float(
+def test_attentions_scaling_stays_float(
     seasoned: Callable[[nn.Module], nn.Module], samples: Callable[..., Samples]
 ) -> None:
     captured = capture(seasoned(Attention()), parse_inputs(["tokens:1,6,10"]))

@@ -9,8 +9,8 @@ A ReLU6 belongs to the convolution before it, as a ReLU does. ExecuTorch rounds 
 half of the 256 steps are then spent on negative values, which the ReLU6 cuts off.
 Layers that share their weights, such as a detector's head over maps of several sizes, are int8 in every place.
 ExecuTorch takes the first and leaves the others' weights in float beside int8 activations, which XNNPACK does not load.
-Arithmetic among float operators stays float. ExecuTorch rounds the scaling in attention, which stands between a matrix
-product and a softmax, both in float: two conversions and a slower kernel, for nothing.
+The scaling in attention stays float. It stands between a matrix product and a softmax, both in float: ExecuTorch has it
+in int8, with two conversions and a slower kernel, for nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilekit.quantize.equalize import equalize
 from mobilekit.quantize.folding import operator_name
-from mobilekit.quantize.graph import LAYERS, give_biases, is_float
+from mobilekit.quantize.graph import give_biases, is_float
 from mobilekit.quantize.layers import layer_label
 from mobilekit.quantize.observers import activation_spec, weight_spec
 from mobilekit.quiet import quiet
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 ACTIVATIONS = frozenset({"sigmoid", "hardswish"})
 """Operators of one tensor that become int8, which runtimes compute by a table of 256 values."""
 _POOLS = frozenset({"adaptive_avg_pool2d", "mean"})
+_PRODUCTS = frozenset({"bmm", "matmul"})
 _CLAMPED = frozenset({"conv2d", "conv_transpose2d", "linear"})
 _KEY, _GATE = "quantization_annotation", "mobilekit_gate_of_silu"
 
@@ -68,7 +69,7 @@ def quantizer(options: QuantizeSpec, floating: frozenset[str] = frozenset()) -> 
             annotated: fx.GraphModule = super().annotate(model)
             for node in filter(is_int8, annotated.graph.nodes):
                 _annotate(node, scale)
-            _spare_islands(annotated)
+            _spare_scaling(annotated)
             return annotated
 
     return Quantizer().set_global(config).set_filter_function(is_int8)
@@ -90,20 +91,13 @@ def _annotate(node: fx.Node, scale: Any) -> None:
         node.meta[_KEY] = QuantizationAnnotation(input_qspec_map={before: scale}, output_qspec=scale, _annotated=True)
 
 
-def _spare_islands(module: fx.GraphModule) -> None:
-    """Take the annotations of what no int8 layer is connected with by int8 values. A graph without layers keeps all."""
-    marked = {node for node in module.graph.nodes if node.meta.get(_KEY) is not None}
-    reached = [node for node in module.graph.nodes if node in marked and operator_name(node) in LAYERS]
-    if not reached:
-        return
-    found = set(reached)
-    while reached:
-        node = reached.pop()
-        near = {*node.all_input_nodes, *node.users} & marked - found
-        found |= near
-        reached += near
-    for node in marked - found:
-        del node.meta[_KEY]
+def _spare_scaling(module: fx.GraphModule) -> None:
+    """Take the annotations of products that stand between a matrix product and nothing but softmaxes."""
+    for node in module.graph.nodes:
+        before = {operator_name(one) for one in node.all_input_nodes if one.op == "call_function"}
+        after = {operator_name(user) for user in node.users}
+        if operator_name(node) == "mul" and before and before <= _PRODUCTS and after == {"softmax"}:
+            node.meta.pop(_KEY, None)
 
 
 def _ends_with(layer: Any, clamp: fx.Node) -> bool:
