@@ -171,6 +171,13 @@ def mend_stale(output: Path) -> None:
             sweep_stale(output)
 
 
+def remove_at_once(folder: Path) -> None:
+    """Remove a folder, which is whole or gone for whoever looks; what a kill leaves of it `sweep_stale` removes."""
+    aside = folder.parent / f".{folder.name}.partial-{secrets.token_hex(4)}"
+    os.rename(folder, aside)
+    shutil.rmtree(aside)
+
+
 def _unattended(output: Path, kind: str) -> Iterator[Path]:
     """Hidden folders of `kind` beside `output`, each locked while it is handed out, whose writer is gone."""
     for folder in output.parent.glob(f".{glob.escape(output.name)}.{kind}-*"):

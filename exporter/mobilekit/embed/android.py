@@ -34,16 +34,12 @@ def app_around(folder: Path) -> list[App]:
     """The app module that `folder` is, or lies in, of a Gradle project above it."""
     for root in folder.parents:
         if _is_root(root):
-            return [app for app in _modules(root) if _module_of(app) in (folder, *folder.parents)]
+            return [app for app in _modules(root) if module_of(app) in (folder, *folder.parents)]
     return []
 
 
 def module_of(app: App) -> Path:
     """The module's folder."""
-    return _module_of(app)
-
-
-def _module_of(app: App) -> Path:
     return app.folder.parents[2]  # MODULE/src/main/assets
 
 
@@ -195,7 +191,7 @@ def _table(catalog: str, name: str) -> dict[str, Any]:
 
 def _lying_there(app: App) -> list[Pin]:
     """AARs with ExecuTorch's name in the folders that modules keep libraries in."""
-    module = _module_of(app)
+    module = module_of(app)
     places = dict.fromkeys((module / "libs", module / "aars", app.root / "libs"))
     return [
         Pin(None, file.relative_to(app.root).as_posix(), library=file)

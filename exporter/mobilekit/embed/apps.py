@@ -110,13 +110,8 @@ def find_app(path: Path) -> App:
         )
     if len(found) > 1:
         lines = "".join(f"\n  {os.path.relpath(app.folder)} ({app.platform})" for app in found)
-        first = os.path.relpath(_nameable(found[0]))
+        first = os.path.relpath(android.module_of(found[0]) if found[0].platform == "android" else found[0].folder)
         raise UsageError(
             f"{path}: {len(found)} places for a bundle were found{lines}", hint=f"name one of them: {first}"
         )
     return found[0]
-
-
-def _nameable(app: App) -> Path:
-    """A folder to name on the command line that has this app alone."""
-    return app.folder.parents[2] if app.platform == "android" else app.folder

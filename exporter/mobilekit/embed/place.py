@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,9 +180,7 @@ def remove(app: str | os.PathLike[str], name: str | None = None) -> Removed:
         receipt = refuse_foreign(place)
         if receipt is None:
             raise UsageError(f"{place}: nothing is embedded there", hint=_have(target))
-        aside = place.parent / f".{chosen}.partial-{os.getpid():08x}"
-        os.rename(place, aside)  # at once: an app that is built meanwhile has it whole, or not at all
-        shutil.rmtree(aside)
+        files.remove_at_once(place)  # an app that is built meanwhile has it whole, or not at all
         with contextlib.suppress(OSError):  # another bundle, or a file of the user's, is in it
             for folder in list(place.parents)[: receipt.parents_made]:
                 folder.rmdir()

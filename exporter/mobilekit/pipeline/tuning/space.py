@@ -7,7 +7,7 @@ here too, so that both agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mobilekit.quantize import Ranking, scheme
@@ -113,10 +113,8 @@ class Space:
         """What is likely to pay for a network with depthwise convolutions of so many weights a channel, the largest
         first: those above 3x3 in float, where it has any, and all of them."""
         counts = dict.fromkeys(count for count in (sum(size > 9 for size in kernels), len(kernels)) if count)
-        base = self.base
-        made = (base.observer, base.weight_observer, base.bias_correction, base.equalize)
         return [
-            Candidate(target, name, *made, count, "depthwise")
+            replace(self._made(target, name), floating=count, order="depthwise")
             for target, name in self.variants
             if name == MIXED
             for count in counts
