@@ -6,10 +6,9 @@ a test.
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
 from typing import Any
 
+from mobilekit.bundle import schema
 from mobilekit.bundle.device import DeviceBench
 
 SCHEMA_FILE = "device-bench.schema.json"
@@ -27,13 +26,12 @@ def device_schema() -> dict[str, Any]:
 
 def schema_text() -> str:
     """The schema as it is published."""
-    return json.dumps(device_schema(), indent=2, ensure_ascii=False) + "\n"
+    return schema.text_of(device_schema())
 
 
 def published_schema() -> dict[str, Any]:
     """The schema that is shipped with the package."""
-    loaded: dict[str, Any] = json.loads(files("mobilekit.bundle").joinpath(SCHEMA_FILE).read_text(encoding="utf-8"))
-    return loaded
+    return schema.published_schema(SCHEMA_FILE)
 
 
 if __name__ == "__main__":

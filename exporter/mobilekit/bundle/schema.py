@@ -30,12 +30,17 @@ def bundle_schema() -> dict[str, Any]:
 
 def schema_text() -> str:
     """The schema as it is published."""
-    return json.dumps(bundle_schema(), indent=2, ensure_ascii=False) + "\n"
+    return text_of(bundle_schema())
 
 
-def published_schema() -> dict[str, Any]:
-    """The schema that is shipped with the package."""
-    loaded: dict[str, Any] = json.loads(files("mobilekit.bundle").joinpath(SCHEMA_FILE).read_text(encoding="utf-8"))
+def text_of(schema: dict[str, Any]) -> str:
+    """A schema as it is published."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def published_schema(file: str = SCHEMA_FILE) -> dict[str, Any]:
+    """A schema that is shipped with the package; bundle.json's, if not said otherwise."""
+    loaded: dict[str, Any] = json.loads(files("mobilekit.bundle").joinpath(file).read_text(encoding="utf-8"))
     return loaded
 
 
