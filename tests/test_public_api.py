@@ -222,6 +222,7 @@ OPTIONS_OF_EXPORT = [
     "trained",
     "threads",
     "bench",
+    "golden",
     "force",
     "cache",
     "progress",

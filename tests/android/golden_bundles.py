@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import argparse
 import base64
-import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from mobilekit.data.base import Labels, Sample, TwoSplits
 from mobilekit.errors import MobilekitError
 from mobilekit.files import write_atomically
 from mobilekit.model import resolve
-from mobilekit.pipeline import ExportOptions, export_source, golden
+from mobilekit.pipeline import ExportOptions, export_source
 from mobilekit.preprocess import normalize, to_pixels
 from mobilekit.runners.build import executorch_version
 from mobilekit.runners.native import NativeRunner
@@ -94,25 +93,16 @@ def make_bundle(name: str, folder: Path) -> Path:
     place = folder / name
     if (place / "bundle.json").is_file():
         return place
-    with _all_golden():
-        if name == PHOTOS:
-            export_photo_model(place, pictures(SUBJECTS))
-        else:
-            source = resolve(name)
-            dataset = sounds() if source.recipe.task == "audio-classification" else pictures()
-            options = ExportOptions(targets=("xnnpack", "onnx"), schemes=("fp32", "int8"), bench=False)
-            export_source(source, place, options, dataset=dataset)
+    if name == PHOTOS:
+        export_photo_model(place, pictures(SUBJECTS))
+        return place
+    source = resolve(name)
+    dataset = sounds() if source.recipe.task == "audio-classification" else pictures()
+    options = ExportOptions(
+        targets=("xnnpack", "onnx"), schemes=("fp32", "int8"), bench=False, golden=len(dataset.split("test"))
+    )
+    export_source(source, place, options, dataset=dataset)
     return place
-
-
-@contextlib.contextmanager
-def _all_golden() -> Iterator[None]:
-    """An export takes the first few samples; here each is there to be one."""
-    before, golden.COUNT = golden.COUNT, 1000
-    try:
-        yield
-    finally:
-        golden.COUNT = before
 
 
 def random_cases(count: int = RANDOM_CASES) -> list[dict[str, object]]:

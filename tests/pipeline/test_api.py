@@ -42,6 +42,7 @@ class Two(nn.Module):
         ({"data": "digitz"}, UnknownName, "did you mean 'digits'"),
         ({"name": "a b"}, SpecError, "name"),
         ({"input_names": ["a", "b"]}, UsageError, "2 names for 1 example inputs"),
+        ({"golden": 0}, UsageError, "golden must be 1 or more, given 0"),
         ({"dynamic_batch": 1}, SpecError, "dynamic"),
         ({"labels": ["a", "a"]}, SpecError, "each label must be unique"),
         ({"preprocess": ImagePreprocess()}, SpecError, "4 dimensions"),

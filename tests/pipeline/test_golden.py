@@ -10,7 +10,7 @@ from PIL import Image
 
 from mobilekit.bundle.manifest import Artifact
 from mobilekit.data import generated
-from mobilekit.pipeline.golden import COUNT, OUTPUT_TOLERANCE, write_golden
+from mobilekit.pipeline.golden import DEFAULT_COUNT, OUTPUT_TOLERANCE, write_golden
 from mobilekit.preprocess import audio_features, decode_audio
 from mobilekit.quantize import SCHEMES
 from mobilekit.spec import AudioPreprocess, ImagePreprocess, Resize, TensorSpec
@@ -44,7 +44,7 @@ def test_the_first_samples_all_the_way(tmp_path: Path) -> None:
         [artifact("fp32"), artifact("int8"), artifact("fp16")],
         {("onnx", "fp32"): rows, ("onnx", "int8"): rows},
     )
-    assert len(golden) == COUNT
+    assert len(golden) == DEFAULT_COUNT
     for index, sample in enumerate(golden):
         assert [output.scheme for output in sample.outputs] == ["fp32", "int8"], "what did not run has no outputs"
         assert [output.max_abs_error for output in sample.outputs] == [4 * 1e-4, 4 * 0.1]

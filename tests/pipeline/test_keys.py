@@ -29,12 +29,14 @@ KEYS = [
         judged=True,
         runner="pte",
         stream=None,
+        golden=5,
     ),
 ]
 OTHER = {
     "inputs": (Y,),
     "outputs": (X,),
     "judged": False,
+    "golden": 6,
     "options": QuantizeSpec(observer="mse"),
     "basis": basis(2),
     "stage": "other",

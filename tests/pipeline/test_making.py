@@ -119,6 +119,13 @@ def export(net: nn.Module, cache: Path, tmp_path: Path) -> Callable[..., tuple[B
     return run
 
 
+def test_more_golden_samples_than_an_earlier_export_kept(export: Callable[..., tuple[Bundle, Told]]) -> None:
+    for name, asked, there in (("few", 2, 2), ("more", 7, 7), ("beyond", 99, 8)):
+        bundle, _ = export(name, golden=asked)
+        assert len(bundle.manifest.golden) == there
+        assert all(len(sample.outputs) == 5 for sample in bundle.manifest.golden), "eager and four artifacts"
+
+
 def manifest(bundle: Bundle) -> dict[str, Any]:
     """bundle.json without times: `created`, and the reports, which show it."""
     raw = json.loads((bundle.path / "bundle.json").read_text())

@@ -114,6 +114,16 @@ def command(
     ] = None,
     threads: ThreadsOption = None,
     bench: Annotated[bool, typer.Option("--bench/--no-bench", help="Measure latency, load time and memory.")] = True,
+    golden: Annotated[
+        int | None,
+        typer.Option(
+            "--golden",
+            metavar="N",
+            min=1,
+            help="How many test samples the bundle carries for an app's own tests. Default: 5.",
+            show_default=False,
+        ),
+    ] = None,
     cache: Annotated[
         bool,
         typer.Option(
@@ -139,6 +149,7 @@ def command(
     from mobilekit.lower import check_schemes
     from mobilekit.model import resolve
     from mobilekit.pipeline import ExportOptions, export_source
+    from mobilekit.pipeline.golden import DEFAULT_COUNT
     from mobilekit.quantize.schemes import MIXED
     from mobilekit.spec.load import revalidated
 
@@ -159,6 +170,7 @@ def command(
             corrupt=corrupt.value,
             threads=threads,
             bench=bench,
+            golden=golden or DEFAULT_COUNT,
             force=force,
             cache=cache,
             form=form.value if form else None,

@@ -15,6 +15,7 @@ from mobilekit.errors import UsageError
 from mobilekit.model import ModelSource
 from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES
 from mobilekit.pipeline.exporting import ExportOptions, export_source
+from mobilekit.pipeline.golden import DEFAULT_COUNT
 from mobilekit.progress import SILENT, Progress
 from mobilekit.spec import DataSpec, Preprocess, QuantizeSpec, Recipe
 from mobilekit.spec.load import validate_recipe
@@ -44,6 +45,7 @@ def export(
     trained: bool = True,
     threads: int | None = None,
     bench: bool = True,
+    golden: int = DEFAULT_COUNT,
     force: bool = False,
     cache: bool = True,
     progress: Progress = SILENT,
@@ -59,6 +61,7 @@ def export(
     `preprocess`, `labels`: what turns an image or a sound into the input, and names the classes; both go into the
     bundle.
     `quantization`: how int8 is made, where it is not as by default.
+    `golden`: how many test samples the bundle carries all the way, from the encoded one to each artifact's outputs.
     `cache` false makes everything anew, and keeps nothing for another export (docs/cache.md).
     `trained` false says that the weights are random, so that accuracy is not judged.
 
@@ -83,6 +86,7 @@ def export(
         corrupt=corrupt,
         threads=threads,
         bench=bench,
+        golden=golden,
         force=force,
         cache=cache,
         quantize=quantization,

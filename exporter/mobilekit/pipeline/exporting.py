@@ -17,14 +17,14 @@ from mobilekit.capture import Captured
 from mobilekit.data import Dataset
 from mobilekit.data.samples import Corrupt
 from mobilekit.environment import describe, source_commit, version_of
-from mobilekit.errors import MissingDependency
+from mobilekit.errors import MissingDependency, UsageError
 from mobilekit.files import sha256, staged_folder, storage_errors
 from mobilekit.lower import Target, check_schemes
 from mobilekit.model import ModelSource
 from mobilekit.pipeline.benching import bench_all
 from mobilekit.pipeline.capturing import captured_source, classes_of, save_program
 from mobilekit.pipeline.evidence import DEFAULT_TEST_SAMPLES, NO_DATA, Evidence, find, gather
-from mobilekit.pipeline.golden import write_golden
+from mobilekit.pipeline.golden import DEFAULT_COUNT, write_golden
 from mobilekit.pipeline.keys import basis
 from mobilekit.pipeline.making import Making, Order
 from mobilekit.pipeline.measuring import EAGER, FLOAT, Outputs, threads_for, verify_all
@@ -61,8 +61,16 @@ class ExportOptions:
     force: bool = False
     form: Literal["stream", "whole"] | None = None
     quantize: QuantizeSpec | None = None
+    golden: int = DEFAULT_COUNT
+    """How many of the test samples become golden ones, where there are so many."""
     cache: bool = True
     """Take what an earlier export made of the same, and keep what this one makes (docs/cache.md)."""
+
+    def __post_init__(self) -> None:
+        if self.golden < 1:
+            raise UsageError(
+                f"golden must be 1 or more, given {self.golden}", hint="latency is measured on the first golden sample"
+            )
 
 
 def export_source(
@@ -205,7 +213,16 @@ class _Export:
             threads=self.threads,
             stream=stream,
             memory=Verified(
-                self.cache, work, self.source.recipe.name, made_of, eager, samples, labels, judged=judged, stream=stream
+                self.cache,
+                work,
+                self.source.recipe.name,
+                made_of,
+                eager,
+                samples,
+                labels,
+                judged=judged,
+                stream=stream,
+                golden=self.options.golden,
             ),
             progress=self.progress,
         )
@@ -242,7 +259,12 @@ class _Export:
             quantization=self.quantization,
             test_data=evidence.test_record(),
             golden=write_golden(
-                self.folder, evidence.test, stream.whole.inputs if stream else captured.inputs, artifacts, self.outputs
+                self.folder,
+                evidence.test,
+                stream.whole.inputs if stream else captured.inputs,
+                artifacts,
+                self.outputs,
+                self.options.golden,
             ),
             environment=describe(),
             warnings=(*evidence.warnings, *((stream_note(stream),) if stream else ())),

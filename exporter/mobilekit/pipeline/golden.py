@@ -19,7 +19,7 @@ from mobilekit.preprocess import encode_wav
 from mobilekit.runners import Array
 from mobilekit.spec import AudioPreprocess, TensorSpec
 
-COUNT = 5
+DEFAULT_COUNT = 5
 INPUT_TOLERANCE = {"image": 1e-6, "audio": 1e-4}
 """Pixels: one rounding to float32. Sound: an FFT, whose sums no two libraries make in one order, and a logarithm."""
 OUTPUT_TOLERANCE = {
@@ -47,9 +47,10 @@ def write_golden(
     inputs: Sequence[TensorSpec],
     artifacts: Sequence[Artifact],
     outputs: OutputsByArtifact,
+    count: int = DEFAULT_COUNT,
 ) -> tuple[GoldenSample, ...]:
-    """Write the first samples of the test set and what each executed artifact answered. Returns their entries."""
-    count = min(COUNT, len(samples))
+    """Write the first `count` test samples and what each executed artifact answered. Returns their entries."""
+    count = min(count, len(samples))
     executed = [(one, outputs[one.target, one.scheme]) for one in artifacts if (one.target, one.scheme) in outputs]
     peaks = {
         (one.target, one.scheme): max(float(np.abs(array).max(initial=0)) for row in rows[:count] for array in row)

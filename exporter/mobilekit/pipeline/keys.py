@@ -86,6 +86,7 @@ class VerifyKey(StageKey):
     judged: bool
     runner: str
     stream: StreamEntry | None
+    golden: int
 
 
 def basis(threads: int) -> Basis:

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from mobilekit.bundle.manifest import Artifact, StreamEntry, Verification
 from mobilekit.cache import Cache, digest
 from mobilekit.files import write_atomically
-from mobilekit.pipeline.golden import COUNT
 from mobilekit.pipeline.keys import Basis, VerifyKey, code, is_ours, samples_sha256
 from mobilekit.pipeline.measuring import Inputs
 from mobilekit.runners import Array
@@ -40,6 +39,8 @@ class Verified:
     _: KW_ONLY
     judged: bool
     stream: StreamEntry | None
+    golden: int
+    """Of how many samples the outputs are kept."""
 
     def recall(self, artifact: Artifact) -> tuple[Verification, list[tuple[Array, ...]]] | None:
         """The figures and the first outputs; None where they are not known."""
@@ -65,7 +66,7 @@ class Verified:
 
         arrays = {
             f"{sample}.{output}": np.ascontiguousarray(array).reshape(array.shape)
-            for sample, row in enumerate(outputs[:COUNT])
+            for sample, row in enumerate(outputs[: self.golden])
             for output, array in enumerate(row)
         }
         figures, first = self.work / _FIGURES, self.work / _OUTPUTS
@@ -90,6 +91,7 @@ class Verified:
             judged=self.judged,
             runner=runner.name,
             stream=self.stream,
+            golden=self.golden,
         )
 
     @cached_property
