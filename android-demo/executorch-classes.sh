@@ -20,15 +20,14 @@ fi
 mkdir -p "$place"
 if mvn -B -q org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
     -Dartifact="org.pytorch:executorch-android:$version:aar" -DoutputDirectory="$scratch" >/dev/null 2>&1; then
-    unzip -q -o "$scratch/executorch-android-$version.aar" classes.jar -d "$scratch"
+    (cd "$scratch" && jar xf "executorch-android-$version.aar" classes.jar)
     from="org.pytorch:executorch-android:$version"
-elif command -v npm >/dev/null; then
-    (cd "$scratch" && npm pack --silent "$package" >/dev/null)
+elif command -v npm >/dev/null && (cd "$scratch" && npm pack --silent "$package" >/dev/null 2>&1); then
     tar -xzf "$scratch"/react-native-executorch-*.tgz -C "$scratch" package/android/libs/classes.jar
     mv "$scratch/package/android/libs/classes.jar" "$scratch/classes.jar"
     from="the npm package $package (no AAR of $version could be fetched)"
 else
-    echo "neither org.pytorch:executorch-android:$version nor npm is there: compiling against our own declarations" >&2
+    echo "neither org.pytorch:executorch-android:$version nor $package can be fetched: compiling against our own declarations" >&2
     exit 0
 fi
 mv "$scratch/classes.jar" "$place/classes.jar"

@@ -26,6 +26,7 @@ class GoldenBundlesTest {
     }
 
     private fun check(model: String, bundle: Bundle, scheme: String) {
+        assertEquals(if (bundle.manifest.preprocess is ImageSpec) 15 else 9, bundle.manifest.golden.size, "pictures or sounds")
         val artifact = bundle.artifacts.single { it.target == "xnnpack" && it.scheme == scheme }
         val runtime = Golden.runtime()
         assertEquals(emptyList<Problem>(), requirements(artifact, runtime))

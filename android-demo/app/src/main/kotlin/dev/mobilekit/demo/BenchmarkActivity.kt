@@ -108,6 +108,8 @@ class BenchmarkActivity : Screen<BenchmarkState, BenchmarkModel>(R.layout.benchm
         card.findViewById<TextView>(R.id.p90).text = milliseconds(result.p90Ms)
         card.findViewById<TextView>(R.id.minimum).text = milliseconds(result.minMs)
         card.findViewById<TextView>(R.id.load).text = milliseconds(result.loadMs)
+        card.findViewById<View>(R.id.memory_column).shown(result.peakMemoryBytes != null)
+        result.peakMemoryBytes?.let { card.findViewById<TextView>(R.id.memory).text = megabytes(it) }
         card.findViewById<TextView>(R.id.words).text =
             getString(R.string.result_words, result.nanoseconds.size, result.warmup, milliseconds(result.iqrMs))
         addView(card)

@@ -67,20 +67,26 @@ class BenchmarkModel(
     private fun measure(plan: Plan, before: BenchmarkState.Ready) {
         val bundle = checkNotNull(bundle) { "nothing is measured before the bundle is loaded" }
         val file = services.models.file(bundle, plan.artifact)
+        val memory = Memory()
         val start = System.nanoTime()
         services.runtime.load(plan.artifact, file, plan.threads).use { runner ->
             val loadMs = (System.nanoTime() - start) / 1e6
             val inputs = plan.artifact.inputs.map { Tensor.filled(it.name, it.dtype, it.smallest, 0.0) }
-            val asked = Progress(plan, before)
+            memory.look()
+            val asked = Progress(plan, before, memory)
             val found = timings(runner, inputs, plan.warmup, plan.runs, SECONDS, goOn = asked::goOn)
-            // Android tells the peak of a process only since its start, which is no artifact's own.
-            val result = BenchmarkResult(plan.artifact, plan.threads, 1, plan.warmup, found, loadMs, null)
+            memory.look()
+            val result = BenchmarkResult(plan.artifact, plan.threads, 1, plan.warmup, found, loadMs, memory.peak)
             show(before.copy(results = listOf(result) + before.results))
         }
     }
 
-    /** Tells the screen how far it is, between runs and not in them. */
-    private inner class Progress(private val plan: Plan, private val before: BenchmarkState.Ready) {
+    /** Tells the screen how far it is and looks at the memory, now and then, between runs and not in them. */
+    private inner class Progress(
+        private val plan: Plan,
+        private val before: BenchmarkState.Ready,
+        private val memory: Memory,
+    ) {
         private var asked = 0
         private var shown = System.nanoTime()
 
@@ -88,6 +94,7 @@ class BenchmarkModel(
             val done = (++asked - plan.warmup - 1).coerceIn(0, plan.runs)
             if (System.nanoTime() - shown > REDRAW) {
                 shown = System.nanoTime()
+                memory.look()
                 show(BenchmarkState.Running(before, done, plan.runs))
             }
             return !stopped && !closed

@@ -22,7 +22,11 @@ interface BundleSource {
 /** `assets/mobilekit/<name>/`, where `mobilekit embed` puts a bundle. */
 class AssetBundles(private val assets: AssetManager) : BundleSource {
     override fun names(): List<String> =
-        assets.list(ROOT).orEmpty().filter { assets.list("$ROOT/$it").orEmpty().isNotEmpty() }.sorted()
+        assets.list(ROOT).orEmpty()
+            .map { it.substringBefore('/') } // a listing may go deeper: Robolectric's does
+            .distinct()
+            .filter { assets.list("$ROOT/$it").orEmpty().isNotEmpty() }
+            .sorted()
 
     override fun files(name: String): BundleFiles = AssetFiles(assets, "$ROOT/$name")
 

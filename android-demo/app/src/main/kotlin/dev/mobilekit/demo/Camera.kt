@@ -98,6 +98,8 @@ class Camera(private val activity: Activity, private val preview: TextureView, p
                 start(camera)
             } catch (error: CameraAccessException) {
                 failed(error)
+            } catch (error: IllegalArgumentException) {
+                failed(error) // a size that this camera does not give, or a surface that is gone
             } catch (_: IllegalStateException) {
                 // Closed meanwhile.
             }
@@ -153,7 +155,7 @@ class Camera(private val activity: Activity, private val preview: TextureView, p
             return
         }
         val pixels = image.use { CameraFrame.pixels(it, CameraFrame.turn(sensor, screen(), front)) }
-        model.look { pixels }
+        model.look(pixels)
     }
 
     /** Fills the view with the picture, upright, cut where the shapes differ. */

@@ -52,12 +52,10 @@ class CameraModel(private val services: Services, name: String) : ScreenModel<Ca
 
     fun say(words: String) = show(CameraState.Failed(words))
 
-    /** [frame] runs on the worker's thread, and is always called once, so that it can give an image back. */
-    fun look(frame: () -> Pixels) {
+    fun look(pixels: Pixels) {
         busy = true
         work {
             try {
-                val pixels = frame()
                 classifier?.let { show(CameraState.Live(it.classify(pixels, COUNT))) }
             } finally {
                 busy = false

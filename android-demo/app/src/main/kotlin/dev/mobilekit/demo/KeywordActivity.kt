@@ -25,23 +25,31 @@ sealed interface KeywordState {
     data class Failed(val words: String) : KeywordState
 }
 
-class KeywordModel(private val services: Services, name: String) : ScreenModel<KeywordState>(KeywordState.Loading) {
-    private var spotter: KeywordSpotter? = null
+class KeywordModel(private val services: Services, private val name: String) : ScreenModel<KeywordState>(KeywordState.Loading) {
+    private var loaded: KeywordSpotter? = null
 
     @Volatile
     private var listening = false
 
     init {
         work {
-            spotter = KeywordSpotter.open(services, name)
+            spotter()
             show(KeywordState.Ready(emptyList()))
         }
     }
 
+    private fun spotter() = loaded ?: KeywordSpotter.open(services, name).also { loaded = it }
+
     fun start() {
         if (listening) return
         listening = true
-        work { listen(spotter ?: return@work) }
+        work {
+            try {
+                listen(spotter())
+            } finally {
+                listening = false
+            }
+        }
     }
 
     fun stop() {
@@ -60,20 +68,16 @@ class KeywordModel(private val services: Services, name: String) : ScreenModel<K
                 while (listening && !closed) {
                     val count = microphone.read(samples)
                     if (count == 0) break
-                    for (heard in spotter.push(samples, count)) {
-                        now = heard.guesses
-                        val best = heard.guesses.firstOrNull() ?: continue
-                        if (heard.final && best.probability >= SURE) {
-                            words = (listOf(best) + words).take(MOST)
-                        }
-                    }
+                    val heard = spotter.push(samples, count)
+                    // Two states hear the same: the one that has heard less of a word knows less.
+                    now = heard.map { it.guesses }.maxByOrNull { it[0].probability } ?: now
+                    val sure = heard.filter { it.final && it.guesses[0].probability >= SURE }.map { it.guesses[0] }
+                    words = (sure.reversed() + words).take(MOST)
                     show(KeywordState.Listening(now, level(samples, count), words))
                 }
             }
         } catch (error: SecurityException) {
             throw InputException("the microphone may not be used: ${error.message}", cause = error)
-        } finally {
-            listening = false
         }
         show(KeywordState.Ready(words))
     }
@@ -89,7 +93,7 @@ class KeywordModel(private val services: Services, name: String) : ScreenModel<K
     override fun failed(words: String) = KeywordState.Failed(words)
 
     override fun release() {
-        spotter?.close()
+        loaded?.close()
     }
 
     private companion object {

@@ -8,6 +8,7 @@ import android.media.ExifInterface
 import android.net.Uri
 import dev.mobilekit.InputException
 import dev.mobilekit.Pixels
+import dev.mobilekit.exifOrientation
 import dev.mobilekit.oriented
 import java.io.ByteArrayInputStream
 import java.io.ByteArrayOutputStream
@@ -98,11 +99,18 @@ object Photo {
         return Pixels(width, height, rgb)
     }
 
-    private fun orientation(encoded: ByteArray): Int = try {
-        ExifInterface(ByteArrayInputStream(encoded)).getAttributeInt(ExifInterface.TAG_ORIENTATION, 1)
-    } catch (_: IOException) {
-        1
+    /** Android's own reader for HEIC only: of PNG and WebP it reads none before Android 11. */
+    private fun orientation(encoded: ByteArray): Int {
+        if (!isHeic(encoded)) return exifOrientation(encoded)
+        return try {
+            ExifInterface(ByteArrayInputStream(encoded)).getAttributeInt(ExifInterface.TAG_ORIENTATION, 1)
+        } catch (_: IOException) {
+            1
+        }
     }
+
+    private fun isHeic(encoded: ByteArray) =
+        encoded.size > 8 && String(encoded, 4, 4, Charsets.ISO_8859_1) == "ftyp"
 
     /** A picture for the screen, no larger than [side] on either side: every n-th pixel, for looking at only. */
     fun preview(pixels: Pixels, side: Int): Bitmap {

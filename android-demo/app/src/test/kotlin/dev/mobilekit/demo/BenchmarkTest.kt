@@ -14,6 +14,7 @@ import kotlinx.serialization.json.int
 import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
+import kotlinx.serialization.json.long
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
@@ -22,6 +23,7 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 import java.io.File
 import java.io.FileNotFoundException
+import java.nio.ByteBuffer
 
 /** What is measured on a phone, and how it comes back to the desk. */
 class BenchmarkTest : AppTest() {
@@ -77,6 +79,7 @@ class BenchmarkTest : AppTest() {
             assertEquals(10, result["warmup"]!!.jsonPrimitive.int)
             val figures = listOf("min_ms", "median_ms", "p90_ms").map { result[it]!!.jsonPrimitive.double }
             assertEquals(figures.sorted(), figures)
+            assertTrue(result["peak_memory_bytes"]!!.jsonPrimitive.long >= 0)
             assertTrue(figures[0] > 0 && result["load_ms"]!!.jsonPrimitive.double > 0)
         }
     }
@@ -112,6 +115,20 @@ class BenchmarkTest : AppTest() {
         activity.findViewById<View>(R.id.run).performClick()
         await("the end") { activity.shows(R.id.share) }
         assertTrue(activity.words(), !activity.words().contains("500 runs"))
+    }
+
+    @Test
+    fun `memory that is held is seen, also after it was given back`() {
+        val memory = Memory()
+        assertTrue("${memory.peak}", memory.peak!! == 0L)
+        var held: ByteBuffer? = ByteBuffer.allocateDirect(64 shl 20)
+        for (page in 0 until held!!.capacity() step 4096) held.put(page, 1)
+        memory.look()
+        assertTrue("${memory.peak}", memory.peak!! > 48 shl 20)
+        held = null
+        System.gc()
+        memory.look()
+        assertTrue("${memory.peak}", memory.peak!! > 48 shl 20)
     }
 
     @Test

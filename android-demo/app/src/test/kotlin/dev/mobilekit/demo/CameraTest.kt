@@ -35,7 +35,7 @@ class CameraTest : AppTest() {
     fun `a frame gets an answer, and the next one waits for it`() {
         val activity = screen()
         val model = activity.model
-        model.look { Pixels(64, 48, ByteArray(64 * 48 * 3) { (it % 256).toByte() }) }
+        model.look(Pixels(64, 48, ByteArray(64 * 48 * 3) { (it % 256).toByte() }))
         await("an answer") { model.state is CameraState.Live && !model.busy }
         assertTrue(activity.shows(R.id.answer))
     }

@@ -19,6 +19,9 @@ import kotlin.math.roundToInt
 class Recording(private val waveform: FloatArray) : ShadowAudioRecord.AudioRecordSource {
     private var at = 0
 
+    /** Robolectric asks for a source anew at every read. */
+    fun play() = ShadowAudioRecord.setSourceProvider { this }
+
     // Waits as a microphone does, though not as long: else the screen could not follow.
     override fun readInShortArray(audioData: ShortArray, offsetInShorts: Int, sizeInShorts: Int, isBlocking: Boolean): Int {
         Thread.sleep(4)
@@ -60,13 +63,14 @@ class KeywordTest : AppTest() {
         embed(folder)
         val bundle = Bundle.open(FolderFiles(folder))
         val waveform = bundle.tensor(bundle.manifest.golden[0].waveform!!).floats()
-        ShadowAudioRecord.setSourceProvider { Recording(waveform) }
+        Recording(waveform).play()
         shadowOf(app).grantPermissions(Manifest.permission.RECORD_AUDIO)
         val controller = open(KeywordActivity::class.java, folder.name)
         await("the model") { !controller.get().shows(R.id.working) }
         controller.get().findViewById<View>(R.id.listen).performClick()
-        await("an answer") { (controller.get().model.state as? KeywordState.Listening)?.now?.isNotEmpty() == true }
-        assertTrue((controller.get().model.state as KeywordState.Listening).level > 0.1)
+        val word = bundle.goldenLabel(bundle.manifest.golden[0], bundle.artifacts.minBy { it.bytes })
+        await(word) { (controller.get().model.state as? KeywordState.Listening)?.words?.firstOrNull()?.label == word }
+        await("a loud moment") { (controller.get().model.state as? KeywordState.Listening)?.let { it.level > 0.5 } == true }
         assertEquals("Stop listening", controller.get().findViewById<View>(R.id.listen).contentDescription)
 
         val rotated = rotate(controller)
@@ -80,7 +84,7 @@ class KeywordTest : AppTest() {
     fun `it stops where it is not seen`() {
         val folder = bundle("kws_gru")
         embed(folder)
-        ShadowAudioRecord.setSourceProvider { Recording(FloatArray(16_000)) }
+        Recording(FloatArray(16_000)).play()
         shadowOf(app).grantPermissions(Manifest.permission.RECORD_AUDIO)
         val controller = open(KeywordActivity::class.java, folder.name)
         await("the model") { !controller.get().shows(R.id.working) }
@@ -126,7 +130,11 @@ class KeywordTest : AppTest() {
         val activity = open(KeywordActivity::class.java, "lenet").get()
         await("words") { activity.shows(R.id.failure) }
         assertTrue(activity.words(), activity.words().contains("hears nothing"))
-        // Nothing is loaded: a tap must not crash either.
-        activity.findViewById<View>(R.id.listen).performClick()
+        shadowOf(app).grantPermissions(Manifest.permission.RECORD_AUDIO)
+        repeat(2) {
+            activity.model.say("") // nothing is loaded: each tap tries again, and says so again
+            activity.findViewById<View>(R.id.listen).performClick()
+            await("words") { activity.shows(R.id.failure) }
+        }
     }
 }

@@ -142,6 +142,9 @@ class PhotoTest : AppTest() {
         take.performClick()
         val asked = shadowOf(activity).nextStartedActivity
         assertEquals(MediaStore.ACTION_IMAGE_CAPTURE, asked.action)
+        @Suppress("DEPRECATION")
+        val place = asked.getParcelableExtra<Uri>(MediaStore.EXTRA_OUTPUT)!!
+        assertEquals(SharedFiles::class.java.name, app.packageManager.resolveContentProvider(place.authority!!, 0)?.name)
         assertTrue(asked.flags and Intent.FLAG_GRANT_WRITE_URI_PERMISSION != 0)
     }
 

@@ -88,7 +88,8 @@ class ScreenshotTest : AppTest() {
             activity.findViewById<View>(R.id.pick).performClick()
             val asked = shadowOf(activity).nextStartedActivity
             shadowOf(activity).receiveResult(asked, Activity.RESULT_OK, Intent().setData(Uri.parse("content://${Gallery.AUTHORITY}/image.jpg")))
-            await("an answer") { activity.shows(R.id.answer) }
+            await("an answer") { !activity.shows(R.id.working) }
+            assertTrue(activity.words(), activity.shows(R.id.answer))
             settled(activity)
         }
     }
@@ -110,13 +111,13 @@ class ScreenshotTest : AppTest() {
         embed(folder)
         val bundle = Bundle.open(FolderFiles(folder))
         val waveform = bundle.tensor(bundle.manifest.golden[0].waveform!!).floats()
-        ShadowAudioRecord.setSourceProvider { Recording(waveform) }
+        Recording(waveform).play()
         shadowOf(app).grantPermissions(Manifest.permission.RECORD_AUDIO)
         each("keyword") {
             val activity = open(KeywordActivity::class.java, folder.name).get()
             await("the model") { !activity.shows(R.id.working) }
             activity.findViewById<View>(R.id.listen).performClick()
-            await("words") { activity.shows(R.id.now) }
+            await("a word that is sure") { activity.shows(R.id.heard_title) && activity.shows(R.id.now) }
             settled(activity)
         }
         ShadowAudioRecord.clearSource()
