@@ -11,6 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c '$(SUPPORTED)' 2>/dev/null && { command -v "$$p"; break; }; done)
 BIN := .venv/bin
 READY := .venv/ready
+SWIFT ?= swift
 # A test that starts runtimes takes 1 to 2 GB: not one for each of many cores.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=worksteal
 # As many test processes as cores: one thread each, so that they do not take each other's.
@@ -37,8 +38,9 @@ android-test: $(READY) ## the Android app and its Kotlin library, compiled and t
 	@mvn -B -ntp -f android-demo/pom.xml clean verify -Dmobilekit.bundles=$(CURDIR)/build/golden
 
 .PHONY: swift-test
-swift-test: ## the Swift package, where there is a Swift
-	@cd ios-demo/MobileKitRuntime && swift build && swift test
+swift-test: ## the Swift package, where there is a Swift; with the golden bundles that android-test made, if it did
+	@export MOBILEKIT_BUNDLES=$(wildcard $(CURDIR)/build/golden); cd ios-demo/MobileKitRuntime && \
+		$(SWIFT) build && $(SWIFT) test -c release -Xswiftc -enable-testing
 
 .PHONY: test-fast
 test-fast: $(READY) ## the tier for while one works: under two minutes

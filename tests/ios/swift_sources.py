@@ -1,4 +1,4 @@
-"""Swift sources as syntax trees: what the tests of ios-demo ask of them. Never compiles: there is no compiler.
+"""Swift sources as syntax trees: what the tests of ios-demo ask of them. Never compiles: often there is no compiler.
 
 tree-sitter's grammar says whether a file is Swift at all. The checks beside it are for mistakes that it lets pass and
 that a compiler would not: they are few, and no proof that the rest compiles.

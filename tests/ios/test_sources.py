@@ -100,7 +100,8 @@ def test_the_checks_beside_the_grammar_notice_their_mistakes() -> None:
 def test_calls_have_the_labels_of_their_declarations() -> None:
     known = calls.declarations([swift.tree(path) for path in FILES])
     assert len(known) > 200
-    found = [str(swift.Place(path, one)) for path in FILES for one in calls.misfits(swift.tree(path), known)]
+    shipped = [path for path in FILES if "Tests" not in path.parts]  # the tests call methods of Foundation by our names
+    found = [str(swift.Place(path, one)) for path in shipped for one in calls.misfits(swift.tree(path), known)]
     assert found == []
 
 

@@ -17,7 +17,7 @@ final class StreamSessionTests: XCTestCase {
         let whole = try Tensor(name: "features", shape: [1, 6, 2], floats: (0..<12).map { Float($0) })
         for _ in 0..<2 {
             let calls = try session.callAll([whole], runner: runner)
-            XCTAssertEqual(try calls.map { try $0[0].floats() }, [[6 + 0.5], [28 + 0.5], [66 + 0.5]])
+            XCTAssertEqual(try calls.map { try $0[0].floats() }, [[6.5], [28.5], [66.5]])
             XCTAssertEqual(calls.map { $0.map(\.name) }, [["logits"], ["logits"], ["logits"]])
         }
         XCTAssertEqual(runner.calls, 6)
