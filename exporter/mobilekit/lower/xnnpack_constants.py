@@ -1,0 +1,72 @@
+"""Constants that int8 reads on several grids: each grid gets a constant of its own, before the graph is partitioned.
+
+A grid is what an integer stands for: its scale and zero point. ExecuTorch writes a constant into a delegate once, on
+the grid of the operator that comes first, and the others read it as if it were on theirs. So a bias of two layers (its
+steps are the input's scale times the weight's) had the wrong size in the second, int8 constants that are equal number
+by number (the weights of layers with one input, say) had the scale of the first, and what float read too did not load.
+The copies cost few bytes: a .pte keeps equal data once. Tensors that the program changes are left as they are.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from mobilekit.lower.rewrites.apply import constants_of
+from mobilekit.quantize.folding import operator_name
+from mobilekit.quantize.graph import LAYERS
+from mobilekit.quiet import quiet
+
+if TYPE_CHECKING:
+    from torch import Tensor, fx
+    from torch.export import ExportedProgram
+
+Grid = tuple[Any, ...] | None
+"""The numbers that make it; None is float."""
+
+
+def own_constants(program: ExportedProgram) -> None:
+    """Change `program` in place so that no constant is read on two grids. It means the same."""
+    from torch.export.graph_signature import InputKind
+
+    with quiet():
+        from executorch.backends.transforms.utils import create_constant_placeholder
+
+    known = constants_of(program)
+    inputs = [node for node in program.graph.nodes if node.op == "placeholder"]
+    first_input = next((node for node in inputs if node.name in program.graph_signature.user_inputs), None)
+    names = (name for index in count() if (name := f"own_{index}") not in program.constants)
+    for constant, data in known.items():
+        if len(constant.users) < 2:
+            continue
+        readers: dict[Grid, list[fx.Node]] = {}
+        for user in constant.users:
+            readers.setdefault(_grid_of(constant, user, known), []).append(user)
+        for users in list(readers.values())[1:]:
+            with program.graph.inserting_before(first_input or inputs[0]):
+                twin = create_constant_placeholder(
+                    program, program.graph, next(names), InputKind.CONSTANT_TENSOR, data.detach().clone()
+                )
+            for user in users:
+                user.replace_input_with(constant, twin)
+    program.graph_module.recompile()
+
+
+def _grid_of(constant: fx.Node, user: fx.Node, known: dict[fx.Node, Tensor]) -> Grid:
+    """The grid on which `user` reads `constant`."""
+    if "quantize" in operator_name(user):
+        return _numbers(user, known) if user.args[0] is constant else None
+    if operator_name(user) in LAYERS and len(user.args) > 2 and user.args[2] is constant:
+        x, weight = user.args[:2]
+        if _is_dequantized(x) and _is_dequantized(weight):
+            return ("bias", _numbers(x, known), _numbers(weight, known))
+    return None
+
+
+def _is_dequantized(node: Any) -> bool:
+    return operator_name(node).startswith("dequantize")
+
+
+def _numbers(node: Any, known: dict[fx.Node, Tensor]) -> Grid:
+    """What a quantize or dequantize call is given besides its tensor."""
+    return tuple(str(known[one].tolist() if one in known else one) for one in node.args[1:])
