@@ -1,4 +1,4 @@
-"""Constants in several places: XNNPACK gives the answers of the quantized program that was lowered."""
+"""Values that are read in several places: XNNPACK gives the answers of the quantized program that was lowered."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mobilekit.lower import target
 from mobilekit.lower.recurrent import unrolled_for_quantizer
 from mobilekit.lower.rewrite import copied
 from mobilekit.lower.rewrites.apply import constants_of
-from mobilekit.lower.xnnpack_constants import own_constants
+from mobilekit.lower.xnnpack_readers import own_values
 from mobilekit.quantize import quantize
 from mobilekit.runners import Worker
-from mobilekit.spec import parse_inputs
+from mobilekit.spec import QuantizeSpec, parse_inputs
 
 CALLS = 100
 MOST_STEPS = 2.5
@@ -94,6 +94,30 @@ class Twice(nn.Module):
         return torch.tanh(self.layer(x)) - torch.sigmoid(self.layer(x))
 
 
+class Beside(nn.Module):
+    """A difference of int8 values between int8 layers, beside a tanh in float of one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x)
+        beside = torch.tanh(y)
+        return self.last(y - self.second(x)) * beside
+
+
+class LeftFloat(Beside):
+    """A layer that the user leaves in float, of a value that is subtracted in int8."""
+
+    floating = ("second",)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.first(x))
+        z = nn.functional.silu(self.second(y))
+        return self.last(z - y) + z
+
+
 class Recurrent(nn.Module):
     """The bias inside the candidate is the same in every frame, the state's scale is not: it grows from zero."""
 
@@ -110,8 +134,9 @@ def quantized(module: nn.Module, *sizes: int) -> tuple[Any, Any, list[Tensor]]:
     """What was captured, its int8 program, and samples. Layers share their biases, as other quantizers leave them."""
     taken = capture(module.eval(), parse_inputs([f"x:{','.join(map(str, sizes))}"]))
     samples = list(torch.randn(CALLS, *sizes))
+    options = QuantizeSpec(floating=getattr(module, "floating", ()))
     written_out = replace(taken, program=unrolled_for_quantizer(taken.program))
-    program = copied(quantize(written_out, [(one,) for one in samples[:16]]).program)
+    program = copied(quantize(written_out, [(one,) for one in samples[:16]], options).program)
     first: dict[str, Any] = {}
     for bias, data in constants_of(program).items():
         if data.dim() == 1 and data.dtype == torch.float32:
@@ -131,7 +156,7 @@ def test_a_bias_on_two_grids_becomes_two() -> None:
     _, program, samples = quantized(SharedBias(), 1, 8)
     assert len(inputs_of(program, "linear", 2)) == 1
     changed = copied(program)
-    own_constants(changed)
+    own_values(changed)
     assert len(inputs_of(changed, "linear", 2)) == 2
     with torch.no_grad():
         assert all(torch.equal(changed.module()(one), program.module()(one)) for one in samples)
@@ -141,9 +166,23 @@ def test_on_one_grid_a_constant_stays_one() -> None:
     torch.manual_seed(0)
     _, program, _ = quantized(Twice(), 1, 8)
     before = [node.name for node in program.graph.nodes]
-    own_constants(program)
+    own_values(program)
     assert [node.name for node in program.graph.nodes] == before
     assert len(inputs_of(program, "linear", 2)) == 1
+
+
+def test_what_reads_in_float_has_a_dequantize_call_of_its_own() -> None:
+    torch.manual_seed(0)
+    _, program, samples = quantized(Beside(), 1, 8)
+    (before,) = inputs_of(program, "tanh", 0)
+    assert inputs_of(program, "sub", 0) == {before}
+    changed = copied(program)
+    own_values(changed)
+    (own,) = inputs_of(changed, "tanh", 0)
+    assert [one.name for one in own.users] == ["tanh"]
+    assert len(changed.graph.nodes) == len(program.graph.nodes) + 1
+    with torch.no_grad():
+        assert all(torch.equal(changed.module()(one), program.module()(one)) for one in samples)
 
 
 @pytest.mark.slow
@@ -155,6 +194,8 @@ def test_on_one_grid_a_constant_stays_one() -> None:
         (OneInput, (1, 4, 3, 3)),
         (Scales, (1, 8)),
         (Twice, (1, 8)),
+        (Beside, (1, 8)),
+        (LeftFloat, (1, 8)),
         (Recurrent, (1, 4, 4)),
     ],
 )
@@ -164,7 +205,9 @@ def test_xnnpack_gives_the_programs_answers(
     torch.manual_seed(0)
     taken, program, samples = quantized(make(), *sizes)
     path = tmp_path / "model.pte"
-    target("xnnpack").lower(program, "int8", path, inputs=taken.inputs, outputs=taken.outputs)
+    lowered = target("xnnpack").lower(program, "int8", path, inputs=taken.inputs, outputs=taken.outputs)
+    assert lowered.delegation is not None
+    assert (lowered.delegation.delegates, lowered.delegation.portable_nodes) == (1, 0)
     with Worker("pte", path, threads=1) as worker, torch.no_grad():
         given = [outputs[0] for outputs in worker.run([(one.numpy(),) for one in samples])]
         wanted = [program.module()(one).numpy() for one in samples]
