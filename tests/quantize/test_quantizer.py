@@ -15,7 +15,7 @@ from mobilekit.lower.xnnpack import Xnnpack
 from mobilekit.quantize import pt2e, quantize
 from mobilekit.quantize.folding import operator_name
 from mobilekit.runners import Worker
-from mobilekit.spec import parse_inputs
+from mobilekit.spec import QuantizeSpec, parse_inputs
 from mobilekit.verify import sqnr_db
 
 Samples = list[tuple[Tensor, ...]]
@@ -165,3 +165,51 @@ def test_layers_that_share_their_weights_are_int8_in_every_place(
         wanted = [tuple(out.numpy() for out in program.module()(*one)) for one in data]
     for place in (slice(0, 1), slice(1, 2)):
         assert (sqnr_db([one[place] for one in wanted], [one[place] for one in got]) or 400.0) > 30
+
+
+class SharedBias(nn.Module):
+    """A bias that was computed, in two places."""
+
+    bias: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8, bias=False), nn.Linear(8, 8, bias=False)
+        self.register_buffer("bias", torch.ones(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        linear = nn.functional.linear
+        return linear(torch.relu(linear(x, self.first.weight, self.bias)), self.second.weight, self.bias)
+
+
+def test_a_bias_in_two_places_is_corrected_in_each(
+    seasoned: Callable[[nn.Module], nn.Module], samples: Callable[..., Samples]
+) -> None:
+    captured, data = capture(seasoned(SharedBias()), parse_inputs(["x:1,8"])), samples((1, 8), count=64)
+    program = quantize(captured, data, QuantizeSpec(bias_correction=True)).program
+    first, second = [node.args[2] for node in program.graph.nodes if operator_name(node) == "linear"]
+    assert first is not second
+    with torch.no_grad():
+        errors = [program.module()(*one) - captured.program.module()(*one) for one in data]
+    assert float(torch.cat(errors).mean(0).abs().max()) < 0.003, "0.008 when each place moves the other's too"
+
+
+class Placed(nn.Module):
+    """A constant that is added in int8 and subtracted in float."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place, self.layer = nn.Parameter(torch.ones(1, 8)), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.place - self.layer(x + self.place))
+
+
+def test_a_constant_may_be_read_in_int8_and_in_float(
+    seasoned: Callable[[nn.Module], nn.Module], samples: Callable[..., Samples]
+) -> None:
+    captured, data = capture(seasoned(Placed()), parse_inputs(["x:1,8"])), samples((1, 8))
+    program = quantize(captured, data).program
+    (subtraction,) = [node for node in program.graph.nodes if operator_name(node) == "sub"]
+    assert subtraction.args[0].op == "placeholder"
+    assert ratio(captured, program, data) > 25

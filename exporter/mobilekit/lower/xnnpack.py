@@ -21,6 +21,7 @@ from mobilekit.lower.rewrite import infer_dynamic_dimension, ranges_kept, withou
 from mobilekit.lower.rewrites import XNNPACK, Rewrites, rewritten
 from mobilekit.lower.target import OTHER_INT8, Lowered, Realization, realizations, refused
 from mobilekit.lower.xnnpack_partition import no_patterns, partitioner
+from mobilekit.lower.xnnpack_readers import own_values
 from mobilekit.quiet import quiet
 from mobilekit.spec import TensorSpec
 from mobilekit.tracing import lean
@@ -95,6 +96,7 @@ class Xnnpack:
                 with ranges_kept(bare):
                     changed = rewritten(bare, {**self.rewrites, **written_out(bare)})
                     prepared = infer_dynamic_dimension(changed)
+                    own_values(prepared)
                 just_decomposed = changed is not bare
                 with ranges_kept(prepared), remembered(), decomposed_where_needed(functional=just_decomposed):
                     edge = to_edge_transform_and_lower(prepared, partitioner=[partitioner()])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -142,6 +143,7 @@ def _converted(prepared: fx.GraphModule) -> fx.GraphModule:
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
     try:
         with quiet(), torch.no_grad():
+            _name_apart(prepared)
             converted: fx.GraphModule = convert_pt2e(prepared)
             _share_equal(converted)
             drop_unused(converted)
@@ -158,6 +160,21 @@ def _exported(converted: fx.GraphModule, captured: Captured) -> ExportedProgram:
             return export_graph(converted, captured.inputs, example_inputs(captured.inputs))
     except Exception as error:
         raise QuantizeError(f"the quantized graph cannot be exported: {summary(error)}") from error
+
+
+def _name_apart(prepared: fx.GraphModule) -> None:
+    """A second name for each constant that becomes int8 in one place and is read in others too.
+
+    Once one reader has its int8 form, torchao deletes the name, without asking who else reads it.
+    """
+    constants = [node for node in prepared.graph.nodes if node.op == "get_attr"]
+    readers = Counter(str(node.target) for node in constants)
+    for number, node in enumerate(constants):
+        name = str(node.target)
+        if readers[name] > 1 and all(user.op == "call_module" for user in node.users):
+            node.target = f"{name.replace('.', '_')}_rounded_{number}"
+            prepared.register_buffer(node.target, attrgetter(name)(prepared).detach())
+    prepared.recompile()
 
 
 def _share_equal(converted: fx.GraphModule) -> None:

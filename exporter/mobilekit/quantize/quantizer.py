@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilekit.quantize.equalize import equalize
 from mobilekit.quantize.folding import operator_name
-from mobilekit.quantize.graph import give_biases, is_float
+from mobilekit.quantize.graph import LAYERS, give_biases, is_float
 from mobilekit.quantize.layers import layer_label
 from mobilekit.quantize.observers import activation_spec, weight_spec
 from mobilekit.quiet import quiet
@@ -123,19 +123,30 @@ def _split_silu(module: fx.GraphModule) -> None:
 def _split_shared(module: fx.GraphModule) -> None:
     """A node of its own for each use of a weight, so that each use can be annotated.
 
-    Biases become tensors of their own as well: XNNPACK stores them in the scale of the input, which differs by place.
+    Biases become tensors of their own as well, those that were computed (buffers) too: each place has an error of its
+    own to correct, and an integer bias stands in the scale of its layer's input.
     """
     import torch
 
     for node in [node for node in module.graph.nodes if node.op == "get_attr"]:
         tensor = attrgetter(str(node.target))(module)
+        trained = isinstance(tensor, torch.nn.Parameter)
         for number, user in enumerate(list(node.users)[1:], start=1):
             target = str(node.target)
-            if isinstance(tensor, torch.nn.Parameter) and tensor.dim() == 1:
+            if (trained and tensor.dim() == 1) or _is_bias(node, user):
                 target = f"{target.replace('.', '_')}_again_{number}"
-                module.register_parameter(target, torch.nn.Parameter(tensor.detach().clone(), requires_grad=False))
+                own = tensor.detach().clone()
+                if trained:
+                    module.register_parameter(target, torch.nn.Parameter(own, requires_grad=False))
+                else:
+                    module.register_buffer(target, own)
             with module.graph.inserting_before(user):
                 twin = module.graph.get_attr(target)
             twin.meta = dict(node.meta)
             user.replace_input_with(node, twin)
     module.recompile()
+
+
+def _is_bias(node: fx.Node, user: fx.Node) -> bool:
+    """Whether `user` is a layer with the bias `node`."""
+    return operator_name(user) in LAYERS and len(user.args) > 2 and user.args[2] is node

@@ -78,7 +78,7 @@ def fold_constants(program: ExportedProgram) -> None:
     with quiet():
         from executorch.backends.transforms.utils import create_constant_placeholder, delete_constant_placeholder
 
-    known = _weights(program)
+    known = constants_of(program)
     for node in program.graph.nodes:
         if node.op == "call_function" and _is_foldable(node, known):
             args, kwargs = torch.fx.map_arg((node.args, node.kwargs), lambda one: known[one])
@@ -100,7 +100,7 @@ def fold_constants(program: ExportedProgram) -> None:
     program.graph_module.recompile()
 
 
-def _weights(program: ExportedProgram) -> dict[fx.Node, Any]:
+def constants_of(program: ExportedProgram) -> dict[fx.Node, Any]:
     """Parameters, buffers and constants that no call changes, by their placeholder."""
     with quiet():
         from executorch.backends.transforms.utils import get_param_tensor, is_param_node
