@@ -121,6 +121,29 @@ def test_several_modules_are_listed_and_can_be_named(app: Make, monkeypatch: pyt
     assert find_app(Path("watch")).folder == root / "watch/src/main/assets"
 
 
+def test_a_module_in_a_module_is_named_by_its_own_folder(app: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = app({"settings.gradle": "", "build.gradle": GROOVY_APP, "wear/build.gradle": GROOVY_APP, "src/main/a": ""})
+    assert find_app(root / "wear").folder == root / "wear/src/main/assets"
+    monkeypatch.chdir(root)
+    with pytest.raises(UsageError, match="2 places") as refused:
+        find_app(Path())
+    assert refused.value.hint == "name one of them: src/main"
+    assert find_app(Path("src/main")).folder == root / "src/main/assets"
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        'subprojects { plugins.withId("com.android.application") { } }',
+        "if (project.plugins.hasPlugin('com.android.application')) { }",
+        "subprojects { pluginManager.withPlugin 'com.android.application', { } }",
+    ],
+)
+def test_a_root_that_asks_for_the_plugin_is_no_app(app: Make, asking: str) -> None:
+    root = app({"settings.gradle": "", "build.gradle": asking, "app/build.gradle": GROOVY_APP})
+    assert find_app(root).folder == root / "app/src/main/assets"
+
+
 def test_android_and_ios_beside_each_other(app: Make) -> None:
     root = app(
         {
@@ -185,6 +208,20 @@ def test_an_xcode_project(app: Make) -> None:
     assert apple.products(found) >= {"backend_xnnpack", "kernels_optimized"}
     assert "kernels_quantized" not in apple.products(found)
     assert apple.oldest_system(found) == 16 and apple.forces_load(found)
+
+
+@pytest.mark.parametrize("named", ["Shop.xcodeproj", "Shop.xcworkspace"])
+def test_the_project_may_be_named_itself(app: Make, named: str) -> None:
+    root = app({"Shop.xcodeproj/project.pbxproj": PBXPROJ, "Shop.xcworkspace/x": "", "Shop/App.swift": ""})
+    assert find_app(root / named).folder == root / "Shop/Resources"
+
+
+def test_the_place_that_a_hint_names_is_there(app: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(app({"one/Shop.xcodeproj/x": "", "two/Game.xcodeproj/x": "", "two/Game/App.swift": ""}))
+    with pytest.raises(UsageError, match="2 places") as refused:
+        find_app(Path())
+    assert refused.value.hint == "name one of them: one"
+    assert find_app(Path("one")).folder == Path("one/Resources").absolute()
 
 
 def test_a_swift_package(app: Make) -> None:

@@ -21,6 +21,8 @@ _BUILDS = ("build.gradle.kts", "build.gradle")
 _PLUGIN = "com.android.application"
 _ASSIGNED = r"[\"']?\]?\)?\s*(?::\s*String\s*)?(?:by\s+extra\s*\(|[=,])\s*[\"']([^\"'$]+)[\"']"
 """`v = "1"`, `v: String = "1"`, `extra["v"] = "1"`, `set("v", "1")`, `v by extra("1")`, from behind the name."""
+_ASKED = re.compile(r"\b(?:withId|withPlugin|hasPlugin|findPlugin)\s*\(?\s*[\"'][^\"'\n]*[\"']")
+"""A build file that asks whether the plugin is there, as a root's does for all modules, does not apply it."""
 _COMMENT = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|//[^\n]*|/\*.*?\*/", flags=re.DOTALL)
 
 
@@ -34,7 +36,8 @@ def app_around(folder: Path) -> list[App]:
     """The app module that `folder` is, or lies in, of a Gradle project above it."""
     for root in folder.parents:
         if _is_root(root):
-            return [app for app in _modules(root) if module_of(app) in (folder, *folder.parents)]
+            around = [app for app in _modules(root) if module_of(app) in (folder, *folder.parents)]
+            return sorted(around, key=lambda app: len(module_of(app).parts))[-1:]  # of one in another, the inner one
     return []
 
 
@@ -92,7 +95,8 @@ def _applies(build: str, names: frozenset[str]) -> bool:
     """Whether a line names the plugin and does not end in `apply false`, as a root project's does."""
     wanted = re.compile("|".join(rf"(?<![\w.]){re.escape(name)}(?![\w.])" for name in sorted(names)))
     return any(
-        wanted.search(line) and not re.search(r"\bapply[\s(]+false\b", line) for line in re.split(r"[\n;]", build)
+        wanted.search(line) and not re.search(r"\bapply[\s(]+false\b", line)
+        for line in re.split(r"[\n;]", _ASKED.sub("", build))
     )
 
 
