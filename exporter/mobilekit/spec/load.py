@@ -64,7 +64,7 @@ def problems_of(error: ValidationError, model: type[BaseModel] | None = None) ->
             for pattern, words in _WORDING:
                 allowed = pattern.sub(words, allowed)
         given = "missing" if item["type"] == "missing" else _shown(item["input"])
-        if item["type"] == "value_error" and isinstance(item["input"], dict):
+        if item["type"] == "json_invalid" or (item["type"] == "value_error" and isinstance(item["input"], dict)):
             given = ""  # the message names what it is about
         field = _dotted(_without_kind(location))
         found.setdefault((field, allowed), Problem(field, given, allowed))
