@@ -89,6 +89,34 @@ def test_the_forms_of_a_version_catalog(android_with: Make, entry: str, expected
     assert versions(find_app(root)) == [expected]
 
 
+@pytest.mark.parametrize("members", ['["executorch-android", "other"]', '"executorch-android"', '["other"]'])
+def test_a_bundle_of_a_catalog(android_with: Make, members: str) -> None:
+    catalog = f"""
+        [libraries]
+        executorch-android = "org.pytorch:executorch-android:1.4.0"
+        other = "org.example:other:1.0"
+        [bundles]
+        on-device = {members}
+        """
+    build = 'plugins { id("com.android.application") }\nimplementation(libs.bundles.on.device)\n'
+    root = android_with({"gradle/libs.versions.toml": catalog, "app/build.gradle.kts": build})
+    assert versions(find_app(root)) == (["1.4.0"] if members.startswith('["exec') else [])
+
+
+def test_a_version_that_another_module_pins(app: Make) -> None:
+    root = app(
+        {
+            "settings.gradle": "include ':app', ':core:ml', ':base', ':unused'",
+            "app/build.gradle": GROOVY_APP + "dependencies { implementation project(':base') }",
+            "base/build.gradle.kts": 'dependencies { api(project(path = ":core:ml")); api(project(":app")) }',
+            "core/ml/build.gradle": "dependencies { api 'org.pytorch:executorch-android:1.4.0' }",
+            "unused/build.gradle": "dependencies { api 'org.pytorch:executorch-android:1.0.0' }",
+        }
+    )
+    (pin,) = android.pins(find_app(root), android.EXECUTORCH)
+    assert (pin.version, pin.where) == ("1.4.0", "core/ml/build.gradle")
+
+
 def test_a_catalog_that_is_no_toml_gives_no_version(android_with: Make) -> None:
     build = 'plugins { id("com.android.application") }\nimplementation(libs.executorch.android)\n'
     assert versions(find_app(android_with({"gradle/libs.versions.toml": "[", "app/build.gradle.kts": build}))) == []
