@@ -279,6 +279,13 @@ def test_what_a_project_yml_may_say(app: Make, text: str, expected: list[str | N
     assert [pin.version for pin in apple.pins(find_app(app({"project.yml": text})))] == expected
 
 
+@pytest.mark.parametrize("own", [{}, {"Shop/Resources/a": ""}])
+def test_resources_of_tests_are_no_place(app: Make, own: dict[str, str]) -> None:
+    root = app({"Shop.xcodeproj/x": "", "Shop/App.swift": "", "ShopTests/Resources/b": "", **own})
+    assert find_app(root).folder == root / "Shop/Resources"
+    assert find_app(root / "ShopTests").folder == root / "ShopTests/Resources", "when it is asked for"
+
+
 def test_several_resource_folders_are_listed(app: Make) -> None:
     root = app({"project.yml": "name: x", "One/Resources/a": "", "Two/Resources/b": ""})
     with pytest.raises(UsageError, match="2 places"):
