@@ -127,6 +127,14 @@ def test_another_version_is_no_fault_of_the_fields(version: Any) -> None:
     assert not jsonschema.Draft202012Validator(device_schema.published_schema()).is_valid(raw)
 
 
+def test_what_is_told_of_a_file_does_not_steer_the_terminal() -> None:
+    raw = {**results(), "\u001b[2J": 1, "version": 1, "taken": "\u009b2J \u202e"}
+    with pytest.raises(SpecError) as refused:
+        parse_device_bench(json.dumps(raw).encode(), source="x")
+    assert refused.value.message.replace("\n", "").isprintable()
+    assert '"\\u001b[2J": no such field' in refused.value.message and "\\u009b2J" in refused.value.message
+
+
 def test_broken_json_is_told_without_its_bytes() -> None:
     with pytest.raises(SpecError, match="Invalid JSON") as refused:
         parse_device_bench(b'{"format": ', source="x")
