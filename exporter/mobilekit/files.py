@@ -28,6 +28,7 @@ MADE_BY = "made by mobilekit"
 _SIGN_WITHIN = 400
 _LOCK = ".lock"
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
+_LEFT = re.compile(r"\.(.+)\.(?:partial|replaced|removed)-[0-9a-f]{8}")
 
 
 def sha256(path: Path) -> str:
@@ -61,7 +62,10 @@ def storage_errors(path: Path) -> Iterator[None]:
         if reason is None:
             raise
         what, cure = reason
-        raise StorageError(f"{error.filename or path}: {what}", hint=cure) from error
+        named = error.filename or path
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename2:
+            named = error.filename2  # of a copy: its own disk is the full one
+        raise StorageError(f"{named}: {what}", hint=cure) from error
 
 
 _STORAGE_REASONS = {
@@ -165,17 +169,38 @@ def sweep_stale(output: Path) -> None:
 
 
 def mend_stale(output: Path) -> None:
-    """`sweep_stale` on its own, while no other writer begins beside `output`."""
+    """`sweep_stale`, and what a killed `remove_at_once` left, while no other one begins beside `output`."""
     if output.parent.is_dir():
         with storage_errors(output), one_at_a_time(output.parent):
             sweep_stale(output)
+            for folder in output.parent.glob(f".{glob.escape(output.name)}.removed-*"):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def left_in(folder: Path) -> set[str]:
+    """The names of the outputs in `folder` of which a killed run may have left something there."""
+    return {found[1] for path in folder.glob(".*") if (found := _LEFT.fullmatch(path.name))}
+
+
+def check_removable(folder: Path) -> None:
+    """Raise OSError for a folder in `folder` that may not be written to: now, not when half of it is gone."""
+    for parent, _, _ in os.walk(folder):
+        if not os.access(parent, os.W_OK | os.X_OK):
+            number = errno.EROFS if os.statvfs(parent).f_flag & os.ST_RDONLY else errno.EACCES
+            raise OSError(number, os.strerror(number), parent)
 
 
 def remove_at_once(folder: Path) -> None:
-    """Remove a folder, which is whole or gone for whoever looks; what a kill leaves of it `sweep_stale` removes."""
-    aside = folder.parent / f".{folder.name}.partial-{secrets.token_hex(4)}"
-    os.rename(folder, aside)
-    shutil.rmtree(aside)
+    """Remove a folder, which is whole or gone for whoever looks; what a kill leaves of it `mend_stale` removes."""
+    check_removable(folder)
+    aside = folder.parent / f".{folder.name}.removed-{secrets.token_hex(4)}"
+    with one_at_a_time(folder.parent):
+        os.rename(folder, aside)
+        try:
+            shutil.rmtree(aside)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)  # it is gone already for whoever looks: no way back
+            raise
 
 
 def _unattended(output: Path, kind: str) -> Iterator[Path]:

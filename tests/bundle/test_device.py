@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from mobilekit.bundle.device import (
     parse_device_bench,
     read_device_bench,
 )
-from mobilekit.errors import DataError, MobilekitError, SpecError
+from mobilekit.errors import DataError, MobilekitError, SpecError, StorageError
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "bundle"
@@ -89,13 +90,14 @@ def test_schema_and_reader_agree() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        (["version"], 2, "version"),
         (["format"], "other", "format"),
         (["taken"], "yesterday", "taken"),
+        (["taken"], "٢٠٢٦-11-22T15:00:00Z", "taken"),
         (["extra"], 1, "extra: no such field"),
         (["device", "cores"], "8", "device.cores: must be a whole number"),
         (["device", "model"], "", "device.model"),
         (["device", "model"], "a\u001b[2J", "device.model"),
+        (["device", "model"], "a\u009b2J", "device.model"),
         (["results"], [], "results: must not be empty"),
         (["results", 0, "median_ms"], -1.0, "results[0].median_ms"),
         (["results", 0, "n"], 0, "results[0].n"),
@@ -114,6 +116,29 @@ def test_what_the_format_refuses(path: list[Any], value: Any, says: str) -> None
     assert str(refused.value).startswith("phone.json: ") and says in str(refused.value)
     assert "docs/phone.md" in str(refused.value.hint)
     assert not jsonschema.Draft202012Validator(device_schema.published_schema()).is_valid(raw)
+
+
+@pytest.mark.parametrize("version", [2, 0, "1"])
+def test_another_version_is_no_fault_of_the_fields(version: Any) -> None:
+    raw = {**results(), "version": version, "newer": 1}
+    with pytest.raises(SpecError, match=r"^x: 1 problem\n  version: must be 1") as refused:
+        parse_device_bench(json.dumps(raw).encode(), source="x")
+    assert "update mobilekit" in str(refused.value.hint)
+    assert not jsonschema.Draft202012Validator(device_schema.published_schema()).is_valid(raw)
+
+
+def test_what_is_told_of_a_file_does_not_steer_the_terminal() -> None:
+    raw = {**results(), "\u001b[2J": 1, "version": 1, "taken": "\u009b2J \u202e"}
+    with pytest.raises(SpecError) as refused:
+        parse_device_bench(json.dumps(raw).encode(), source="x")
+    assert refused.value.message.replace("\n", "").isprintable()
+    assert '"\\u001b[2J": no such field' in refused.value.message and "\\u009b2J" in refused.value.message
+
+
+def test_broken_json_is_told_without_its_bytes() -> None:
+    with pytest.raises(SpecError, match="Invalid JSON") as refused:
+        parse_device_bench(b'{"format": ', source="x")
+    assert "b'" not in str(refused.value)
 
 
 def test_figures_out_of_order_and_not_finite() -> None:
@@ -136,6 +161,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nowhere.json"):
         with pytest.raises(DataError, match="cannot be read"):
             read_device_bench(path)
+
+
+def test_files_that_are_too_large(tmp_path: Path) -> None:
+    (tmp_path / "large.json").write_bytes(b" " * 10_000_001)
+    for path in (tmp_path / "large.json", Path("/dev/zero")):
+        with pytest.raises(DataError, match="too large") as refused:
+            read_device_bench(path)
+        assert refused.value.hint
 
 
 def test_importing_keeps_and_importing_again_changes_nothing(bundle: Bundle, file: Callable[..., Path]) -> None:
@@ -177,8 +210,40 @@ def test_what_lies_there_and_does_not_belong_is_named(bundle: Bundle, file: Call
 
 def test_a_bundle_that_cannot_be_written(bundle: Bundle, file: Callable[..., Path]) -> None:
     (bundle.path / "device").write_text("a file")
-    with pytest.raises(MobilekitError, match="file, not a folder"):
+    with pytest.raises(MobilekitError, match="file, not a folder") as refused:
         import_device_benches(bundle, [file()])
+    assert "device must be a folder" in str(refused.value.hint), "bench has no -o"
+
+
+def test_a_kept_file_that_was_damaged_is_mended(bundle: Bundle, file: Callable[..., Path]) -> None:
+    import_device_benches(bundle, [file()])
+    (kept,) = (bundle.path / "device").iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(b"\xff\xfe")
+    import_device_benches(bundle, [file()])
+    assert kept.read_bytes() == whole
+
+
+@pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("there", [False, True])
+def test_all_of_them_or_none(
+    bundle: Bundle, file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, stop: BaseException, there: bool
+) -> None:
+    if there:
+        import_device_benches(bundle, [file()])
+    before = sorted(bundle.path.rglob("*"))
+    calls: list[int] = []
+
+    def full(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) == 2:
+            raise stop
+
+    later = [file(f"{day}.json", taken=f"2026-11-{day}T09:00:00Z") for day in (23, 24)]
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises((StorageError, KeyboardInterrupt)):
+        import_device_benches(bundle, later)
+    assert sorted(bundle.path.rglob("*")) == before
 
 
 def test_the_phone_is_named_once(file: Callable[..., Path]) -> None:

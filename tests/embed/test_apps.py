@@ -89,6 +89,34 @@ def test_the_forms_of_a_version_catalog(android_with: Make, entry: str, expected
     assert versions(find_app(root)) == [expected]
 
 
+@pytest.mark.parametrize("members", ['["executorch-android", "other"]', '"executorch-android"', '["other"]'])
+def test_a_bundle_of_a_catalog(android_with: Make, members: str) -> None:
+    catalog = f"""
+        [libraries]
+        executorch-android = "org.pytorch:executorch-android:1.4.0"
+        other = "org.example:other:1.0"
+        [bundles]
+        on-device = {members}
+        """
+    build = 'plugins { id("com.android.application") }\nimplementation(libs.bundles.on.device)\n'
+    root = android_with({"gradle/libs.versions.toml": catalog, "app/build.gradle.kts": build})
+    assert versions(find_app(root)) == (["1.4.0"] if members.startswith('["exec') else [])
+
+
+def test_a_version_that_another_module_pins(app: Make) -> None:
+    root = app(
+        {
+            "settings.gradle": "include ':app', ':core:ml', ':base', ':unused'",
+            "app/build.gradle": GROOVY_APP + "dependencies { implementation project(':base') }",
+            "base/build.gradle.kts": 'dependencies { api(project(path = ":core:ml")); api(project(":app")) }',
+            "core/ml/build.gradle": "dependencies { api 'org.pytorch:executorch-android:1.4.0' }",
+            "unused/build.gradle": "dependencies { api 'org.pytorch:executorch-android:1.0.0' }",
+        }
+    )
+    (pin,) = android.pins(find_app(root), android.EXECUTORCH)
+    assert (pin.version, pin.where) == ("1.4.0", "core/ml/build.gradle")
+
+
 def test_a_catalog_that_is_no_toml_gives_no_version(android_with: Make) -> None:
     build = 'plugins { id("com.android.application") }\nimplementation(libs.executorch.android)\n'
     assert versions(find_app(android_with({"gradle/libs.versions.toml": "[", "app/build.gradle.kts": build}))) == []
@@ -119,6 +147,29 @@ def test_several_modules_are_listed_and_can_be_named(app: Make, monkeypatch: pyt
     assert refused.value.hint == "name one of them: phone"
     assert find_app(Path("phone")).folder == root / "phone/src/main/assets"
     assert find_app(Path("watch")).folder == root / "watch/src/main/assets"
+
+
+def test_a_module_in_a_module_is_named_by_its_own_folder(app: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = app({"settings.gradle": "", "build.gradle": GROOVY_APP, "wear/build.gradle": GROOVY_APP, "src/main/a": ""})
+    assert find_app(root / "wear").folder == root / "wear/src/main/assets"
+    monkeypatch.chdir(root)
+    with pytest.raises(UsageError, match="2 places") as refused:
+        find_app(Path())
+    assert refused.value.hint == "name one of them: src/main"
+    assert find_app(Path("src/main")).folder == root / "src/main/assets"
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        'subprojects { plugins.withId("com.android.application") { } }',
+        "if (project.plugins.hasPlugin('com.android.application')) { }",
+        "subprojects { pluginManager.withPlugin 'com.android.application', { } }",
+    ],
+)
+def test_a_root_that_asks_for_the_plugin_is_no_app(app: Make, asking: str) -> None:
+    root = app({"settings.gradle": "", "build.gradle": asking, "app/build.gradle": GROOVY_APP})
+    assert find_app(root).folder == root / "app/src/main/assets"
 
 
 def test_android_and_ios_beside_each_other(app: Make) -> None:
@@ -187,6 +238,20 @@ def test_an_xcode_project(app: Make) -> None:
     assert apple.oldest_system(found) == 16 and apple.forces_load(found)
 
 
+@pytest.mark.parametrize("named", ["Shop.xcodeproj", "Shop.xcworkspace"])
+def test_the_project_may_be_named_itself(app: Make, named: str) -> None:
+    root = app({"Shop.xcodeproj/project.pbxproj": PBXPROJ, "Shop.xcworkspace/x": "", "Shop/App.swift": ""})
+    assert find_app(root / named).folder == root / "Shop/Resources"
+
+
+def test_the_place_that_a_hint_names_is_there(app: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(app({"one/Shop.xcodeproj/x": "", "two/Game.xcodeproj/x": "", "two/Game/App.swift": ""}))
+    with pytest.raises(UsageError, match="2 places") as refused:
+        find_app(Path())
+    assert refused.value.hint == "name one of them: one"
+    assert find_app(Path("one")).folder == Path("one/Resources").absolute()
+
+
 def test_a_swift_package(app: Make) -> None:
     text = """
         // .package(url: "https://github.com/pytorch/executorch.git", branch: "swiftpm-1.0.0")
@@ -212,6 +277,13 @@ def test_a_swift_package(app: Make) -> None:
 )
 def test_what_a_project_yml_may_say(app: Make, text: str, expected: list[str | None]) -> None:
     assert [pin.version for pin in apple.pins(find_app(app({"project.yml": text})))] == expected
+
+
+@pytest.mark.parametrize("own", [{}, {"Shop/Resources/a": ""}])
+def test_resources_of_tests_are_no_place(app: Make, own: dict[str, str]) -> None:
+    root = app({"Shop.xcodeproj/x": "", "Shop/App.swift": "", "ShopTests/Resources/b": "", **own})
+    assert find_app(root).folder == root / "Shop/Resources"
+    assert find_app(root / "ShopTests").folder == root / "ShopTests/Resources", "when it is asked for"
 
 
 def test_several_resource_folders_are_listed(app: Make) -> None:

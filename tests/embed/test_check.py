@@ -212,6 +212,8 @@ def test_named_artifacts(android: Path, ios: Path, bundle: Path) -> None:
         embed(bundle, android, artifacts=["xnpack:int8"])
     done = embed(bundle, android, artifacts=["onnx:int8"])
     assert "does not depend on com.microsoft.onnxruntime" in words(done, "unknown")
+    (hint,) = [one.hint for one in done.findings if one.hint]
+    assert 'onnxruntime-android:1.14.0")' in hint, "as its releases are called"
 
 
 def test_what_failed_verification_is_left_out(android: Path, bundle: Path) -> None:

@@ -304,6 +304,56 @@ embed(sys.argv[1], sys.argv[2])
     assert picture(android) == before
 
 
+def killed(place: Path, left: str) -> None:
+    """As a killed run leaves what it wrote, or was removing."""
+    place.rename(place.with_name(f".{place.name}.{left}-0123abcd"))
+    if left == "partial":
+        (place.with_name(f".{place.name}.{left}-0123abcd") / ".lock").touch()
+
+
+@pytest.mark.parametrize("left", ["partial", "removed"])
+@pytest.mark.parametrize("name", [None, "tiny"])
+def test_removing_after_a_killed_run_takes_its_traces_too(
+    android: Path, bundle: Path, picture: Picture, left: str, name: str | None
+) -> None:
+    before = picture(android)
+    killed(embed(bundle, android).place, left)
+    with pytest.raises(UsageError, match="nothing is embedded there"):
+        remove(android, name)
+    assert picture(android) == before
+
+
+@pytest.mark.parametrize("left", ["partial", "removed"])
+def test_another_bundle_sweeps_what_a_killed_run_left(android: Path, bundle: Path, picture: Picture, left: str) -> None:
+    before = picture(android)
+    killed(embed(bundle, android).place, left)
+    place = embed(bundle, android, name="other").place
+    assert list(place.parent.iterdir()) == [place]
+    remove(android)
+    assert picture(android) == before
+
+
+def test_an_interrupted_removal_is_finished(
+    android: Path, bundle: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = picture(android)
+    embed(bundle, android)
+    whole, calls = shutil.rmtree, []
+
+    def stops(folder: Path, **options: Any) -> None:
+        calls.append(folder)
+        if len(calls) == 1:
+            (Path(folder) / "labels.txt").unlink()
+            raise KeyboardInterrupt
+        whole(folder, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", stops)
+        with pytest.raises(KeyboardInterrupt):
+            remove(android)
+    assert picture(android) == before
+
+
 def test_several_at_once_come_one_after_the_other(android: Path, bundle: Path, picture: Picture) -> None:
     before = picture(android)
     choices = (["xnnpack:fp32"], ["xnnpack:int8"], [])
@@ -346,7 +396,7 @@ def test_an_app_that_cannot_be_written(android: Path, bundle: Path, picture: Pic
     before = picture(android)
     done = powerless("embed", bundle, android)
     assert (done.returncode, done.stdout) == (5, ""), done.stderr
-    assert "permission denied" in done.stderr and "hint: make the app's folder writable" in done.stderr
+    assert "permission denied" in done.stderr and "may be written to, with space left" in done.stderr
     assert picture(android) == before
     main.chmod(0o755)
     embed(bundle, android)
@@ -357,6 +407,18 @@ def test_an_app_that_cannot_be_written(android: Path, bundle: Path, picture: Pic
         assert (done.returncode, done.stdout) == (5, ""), done.stderr
         assert picture(android) == before
     (main / "assets" / "mobilekit").chmod(0o755)
+
+
+def test_a_folder_inside_that_cannot_be_written(android: Path, bundle: Path, picture: Picture) -> None:
+    golden = embed(bundle, android).place / "golden"
+    golden.chmod(0o555)
+    before = picture(android)
+    for arguments in (("embed", bundle, android, "-a", "xnnpack:int8"), ("embed", android, "--remove")):
+        done = powerless(*arguments)
+        assert (done.returncode, done.stdout) == (5, ""), done.stderr
+        assert "golden: permission denied" in done.stderr
+        assert picture(android) == before
+    golden.chmod(0o755)
 
 
 def test_a_folder_that_cannot_be_searched(android: Path, bundle: Path) -> None:
@@ -372,7 +434,7 @@ def test_a_file_where_the_folder_should_be(android: Path, bundle: Path, picture:
     before = picture(android)
     with pytest.raises(StorageError, match="is a file, not a folder") as refused:
         embed(bundle, android)
-    assert refused.value.hint and "-o" not in refused.value.hint
+    assert refused.value.hint and "must be folders" in refused.value.hint and " -o" not in refused.value.hint
     assert picture(android) == before
 
 
@@ -380,11 +442,12 @@ def test_a_disk_that_is_full(android: Path, bundle: Path, picture: Picture, monk
     before = picture(android)
 
     def full(source: Path, to: Path) -> None:
-        raise OSError(28, "No space left on device", str(to))
+        raise OSError(28, "No space left on device", str(source), None, str(to))  # as shutil tells it
 
     monkeypatch.setattr(shutil, "copyfile", full)
-    with pytest.raises(StorageError, match="no space left"):
+    with pytest.raises(StorageError, match="no space left") as refused:
         embed(bundle, android)
+    assert refused.value.message.startswith(str(android)), "the disk that is full is the app's, not the bundle's"
     assert picture(android) == before
 
 

@@ -7,9 +7,10 @@ bundle.json does not list: results come after the bundle, and do not change it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -18,13 +19,13 @@ from pydantic import Field, ValidationError, model_validator
 from mobilekit import files
 from mobilekit.bundle.manifest import Count, Manifest, RelativePath, Sha256, Timestamp
 from mobilekit.bundle.store import Bundle
-from mobilekit.errors import DataError, MobilekitError, Problem, SpecError
+from mobilekit.errors import DataError, MobilekitError, Problem, SpecError, StorageError
 from mobilekit.spec.base import Spec
 from mobilekit.spec.load import problems_of
 
 FOLDER = "device"
 _LARGEST = 10_000_000  # bytes: a result is some 500
-Words = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Words = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Positive = Annotated[int, Field(ge=1, le=10**9)]
 Milliseconds = Annotated[float, Field(ge=0)]
 
@@ -112,21 +113,25 @@ def parse_device_bench(data: bytes, *, source: str) -> DeviceBench:
     try:
         return DeviceBench.model_validate_json(data, strict=True)
     except ValidationError as error:
-        raise SpecError(source, problems_of(error, DeviceBench), hint=hint) from error
+        problems = problems_of(error, DeviceBench)
+        other = [one for one in problems if one.field == "version" and one.given != "missing"]
+        if other:  # its fields would be held against those of this version
+            hint = "it was shared by an app of another release: update mobilekit (pip install --upgrade) or the app"
+        raise SpecError(source, other or problems, hint=hint) from error
     except RecursionError as error:
         raise SpecError(source, [Problem("file", "", "nested too deeply to be results")], hint=hint) from error
 
 
 def read_device_bench(path: Path) -> DeviceBench:
     """Read a file of results. Raises DataError where it cannot be read, SpecError where it is something else."""
+    cure = "name the file that the app shared"
     try:
-        if path.stat().st_size > _LARGEST:
-            raise DataError(f"{path}: too large to be results of a phone")
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(_LARGEST + 1)
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read: {error.strerror}", hint="name the file that the app shared"
-        ) from error
+        raise DataError(f"{path}: cannot be read: {error.strerror}", hint=cure) from error
+    if len(data) > _LARGEST:
+        raise DataError(f"{path}: too large to be results of a phone, which have some kilobytes", hint=cure)
     return parse_device_bench(data, source=str(path))
 
 
@@ -156,13 +161,33 @@ def import_device_benches(bundle: Bundle, paths: Sequence[Path]) -> tuple[Device
                 hint="name the bundle that was embedded into that app, or embed this one and measure again",
             )
         benches.append(bench)
-    for bench in benches:
-        place = bundle.path / FOLDER / _name(bench)
-        with files.storage_errors(place):
-            place.parent.mkdir(exist_ok=True)
-            if not place.is_file() or place.read_text(encoding="utf-8") != bench.text():
-                files.write_atomically(place, bench.text())
+    _keep(bundle.path / FOLDER, {_name(bench): bench.text().encode() for bench in benches})
     return tuple(dict.fromkeys(benches))
+
+
+def _keep(folder: Path, texts: Mapping[str, bytes]) -> None:
+    """Write into `folder` what is not there yet; after an error, what was written goes again."""
+    made, written = not folder.exists(), []
+    try:
+        with files.storage_errors(folder):
+            folder.mkdir(exist_ok=True)
+            for place, text in ((folder / name, text) for name, text in texts.items()):
+                if not place.is_file():
+                    written.append(place)
+                elif place.read_bytes() == text:
+                    continue
+                files.write_atomically(place, text)
+    except BaseException as error:
+        for place in written:
+            with contextlib.suppress(OSError):
+                place.unlink()
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        if isinstance(error, StorageError):
+            cure = f"{folder} must be a folder that may be written to, with space left on its disk"
+            raise StorageError(error.message, hint=cure) from error
+        raise
 
 
 def _name(bench: DeviceBench) -> str:

@@ -21,6 +21,9 @@ _BUILDS = ("build.gradle.kts", "build.gradle")
 _PLUGIN = "com.android.application"
 _ASSIGNED = r"[\"']?\]?\)?\s*(?::\s*String\s*)?(?:by\s+extra\s*\(|[=,])\s*[\"']([^\"'$]+)[\"']"
 """`v = "1"`, `v: String = "1"`, `extra["v"] = "1"`, `set("v", "1")`, `v by extra("1")`, from behind the name."""
+_PROJECT = re.compile(r"\bproject\s*\(\s*(?:path\s*[:=]\s*)?[\"']:([\w-]+(?::[\w-]+)*)[\"']")
+_ASKED = re.compile(r"\b(?:withId|withPlugin|hasPlugin|findPlugin)\s*\(?\s*[\"'][^\"'\n]*[\"']")
+"""A build file that asks whether the plugin is there, as a root's does for all modules, does not apply it."""
 _COMMENT = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|//[^\n]*|/\*.*?\*/", flags=re.DOTALL)
 
 
@@ -34,7 +37,8 @@ def app_around(folder: Path) -> list[App]:
     """The app module that `folder` is, or lies in, of a Gradle project above it."""
     for root in folder.parents:
         if _is_root(root):
-            return [app for app in _modules(root) if module_of(app) in (folder, *folder.parents)]
+            around = [app for app in _modules(root) if module_of(app) in (folder, *folder.parents)]
+            return sorted(around, key=lambda app: len(module_of(app).parts))[-1:]  # of one in another, the inner one
     return []
 
 
@@ -54,15 +58,29 @@ def _modules(root: Path) -> list[App]:
     for folder in folders(root):
         if folder != root and _is_root(folder):
             continue
-        build = next((folder / name for name in _BUILDS if (folder / name).is_file()), None)
+        build = _build_of(folder)
         if build is not None and _applies(without_comments(text_of(build)), names):
-            texts = _texts(root, folder, build)
+            texts = _texts(root, build)
             found.append(App("android", root, folder / "src" / "main" / "assets", texts))
     return found
 
 
-def _texts(root: Path, module: Path, build: Path) -> Texts:
-    paths = [build, *(root / name for name in (CATALOG, *_BUILDS, "gradle.properties"))]
+def _build_of(module: Path) -> Path | None:
+    return next((module / name for name in _BUILDS if (module / name).is_file()), None)
+
+
+def _with_projects(root: Path, build: Path) -> list[Path]:
+    """The build file, and those of the project's other modules that it depends on, and so on."""
+    found = [build]
+    for file in found:
+        named = _PROJECT.findall(without_comments(text_of(file)))
+        others = [_build_of(root.joinpath(*name.split(":"))) for name in named]
+        found += dict.fromkeys(one for one in others if one is not None and one not in found)
+    return found
+
+
+def _texts(root: Path, build: Path) -> Texts:
+    paths = [*_with_projects(root, build), *(root / name for name in (CATALOG, *_BUILDS, "gradle.properties"))]
     paths = [path for path in dict.fromkeys(paths) if path.is_file()]
     return tuple(
         (
@@ -92,7 +110,8 @@ def _applies(build: str, names: frozenset[str]) -> bool:
     """Whether a line names the plugin and does not end in `apply false`, as a root project's does."""
     wanted = re.compile("|".join(rf"(?<![\w.]){re.escape(name)}(?![\w.])" for name in sorted(names)))
     return any(
-        wanted.search(line) and not re.search(r"\bapply[\s(]+false\b", line) for line in re.split(r"[\n;]", build)
+        wanted.search(line) and not re.search(r"\bapply[\s(]+false\b", line)
+        for line in re.split(r"[\n;]", _ASKED.sub("", build))
     )
 
 
@@ -145,14 +164,16 @@ def _resolved(version: str, texts: dict[str, str]) -> str | None:
 
 
 def _of_catalog(catalog: str, used: str, dependency: tuple[str, str]) -> list[Pin]:
-    """The catalog's entries for the dependency that a build file uses."""
+    """The catalog's entries for the dependency that a build file uses, by themselves or in a bundle."""
     versions = _table(catalog, "versions")
+    bundles = {f"bundles.{name}": aliases for name, aliases in _table(catalog, "bundles").items()}
     found = []
     for alias, entry in _table(catalog, "libraries").items():
         group, name, version = _coordinates(entry, versions)
         if group != dependency[0] or not (name == dependency[1] or name.startswith(dependency[1] + "-")):
             continue
-        if re.search(rf"\blibs\.{re.escape(accessor(alias))}(?![\w.]*\w)", used):
+        through = [name for name, aliases in bundles.items() if isinstance(aliases, list) and alias in aliases]
+        if any(re.search(rf"\blibs\.{re.escape(accessor(one))}(?![\w.]*\w)", used) for one in (alias, *through)):
             found.append(Pin(version, CATALOG, flavour=name.removeprefix(dependency[1])))
     return found
 

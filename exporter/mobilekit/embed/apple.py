@@ -51,11 +51,16 @@ def _xcode(folder: Path) -> list[Path]:
 def _places(root: Path) -> list[App]:
     """Where resources are kept: the folders called Resources, else one beside the app's sources."""
     texts = _texts(root)
-    kept = [one for one in folders(root, 2) if one.name == PLACE]
+    kept = [one for one in folders(root, 2) if one.name == PLACE and not _of_tests(one.relative_to(root))]
     if not kept:
         beside = [root / "app", *(root / one.stem for one in _xcode(root))]
         kept = [next((one for one in beside if one.is_dir()), root) / PLACE]
     return [App("apple", root, place, texts) for place in kept]
+
+
+def _of_tests(path: Path) -> bool:
+    """Whether it lies in a folder such as ShopTests or ShopUITests: what is there does not get into the app."""
+    return any(part.endswith("Tests") for part in path.parts)
 
 
 def _texts(root: Path) -> Texts:

@@ -13,6 +13,7 @@ from mobilekit.errors import StorageError, UsageError
 _NOT_SEARCHED = frozenset(
     {"build", "node_modules", "Pods", "Carthage", "DerivedData", "src", "gradle", "Tests", "venv", "__pycache__"}
 )
+_XCODE = (".xcodeproj", ".xcworkspace")
 _DEEPEST = 3
 LARGEST_TEXT = 20_000_000  # bytes; a project.pbxproj of thousands of files has a few million
 Texts = tuple[tuple[str, str], ...]
@@ -78,7 +79,7 @@ def folders(top: Path, deepest: int = _DEEPEST) -> Iterable[Path]:
             and not one.is_symlink()
             and not one.name.startswith((".", "cmake-out"))
             and one.name not in _NOT_SEARCHED
-            and one.suffix not in (".xcodeproj", ".xcworkspace", ".xcassets")
+            and one.suffix not in (*_XCODE, ".xcassets")
         ]
 
 
@@ -93,6 +94,8 @@ def find_app(path: Path) -> App:
         what = "is a file, not an app's folder" if path.exists() else "no such folder"
         raise UsageError(f"{path}: {what}", hint="name the folder of an Android (Gradle) or iOS (Xcode) project")
     here = Path(os.path.abspath(path))
+    if here.suffix in _XCODE:  # in Xcode the project itself; the app lies beside it
+        here = here.parent
     inside: tuple[_Search, ...] = (android.apps_in, apple.apps_in)
     around: tuple[_Search, ...] = (android.app_around, apple.app_around)
     try:
@@ -110,8 +113,17 @@ def find_app(path: Path) -> App:
         )
     if len(found) > 1:
         lines = "".join(f"\n  {os.path.relpath(app.folder)} ({app.platform})" for app in found)
-        first = os.path.relpath(android.module_of(found[0]) if found[0].platform == "android" else found[0].folder)
+        first = os.path.relpath(_naming(found[0]))
         raise UsageError(
             f"{path}: {len(found)} places for a bundle were found{lines}", hint=f"name one of them: {first}"
         )
     return found[0]
+
+
+def _naming(app: App) -> Path:
+    """A folder that is there, and by which `find_app` finds just this app."""
+    from mobilekit.embed import android
+
+    if app.platform == "android" and android.module_of(app) != app.root:
+        return android.module_of(app)
+    return next(one for one in (app.folder, *app.folder.parents) if one.is_dir())

@@ -200,7 +200,9 @@ def _onnxruntime(app: App, artifacts: Sequence[Artifact]) -> list[Finding]:
     name = ":".join(android.ONNXRUNTIME)
     pins = android.pins(app, android.ONNXRUNTIME) if app.platform == "android" else []
     if not pins:
-        hint = f'add it: implementation("{name}:{_newest(artifacts)}")'
+        wanted = _newest(artifacts)
+        published = wanted if wanted.count(".") != 1 else f"{wanted}.0"  # releases have three numbers
+        hint = f'add it: implementation("{name}:{published}")'
         return [Finding("unknown", f"the app does not depend on {name}, which runs .onnx files", hint)]
     pin = _only(pins, name)
     return [pin] if isinstance(pin, Finding) else _versions(artifacts, pin, f"in {pin.where}")

@@ -130,7 +130,7 @@ def _put(
 ) -> tuple[Outcome, Content]:
     made = _parents_made(place)  # before sweeping: what a killed run left says which folders it made
     if not dry_run:
-        files.mend_stale(place)
+        _mend(place.parent)
     there = refuse_foreign(place)
     content = content_of(bundle, taken, golden=golden)
     receipt = Receipt(
@@ -143,6 +143,7 @@ def _put(
         return "unchanged", content
     if dry_run:
         return "would be embedded" if there is None else "would be replaced", content
+    files.check_removable(place)
     with files.staged_folder(place, force=there is not None) as staging:
         # First, so that what a killed run leaves still says which folders were made for it.
         files.write_atomically(staging / RECEIPT_FILE, receipt.text())
@@ -159,6 +160,12 @@ def _parents_made(place: Path) -> int:
     )
 
 
+def _mend(folder: Path) -> None:
+    """Sweep away what killed runs left in `folder`, of whichever bundle."""
+    for name in sorted(files.left_in(folder)):
+        files.mend_stale(folder / name)
+
+
 def _receipts(folder: Path) -> Iterator[Receipt | None]:
     """Of every bundle in `folder`, and of what killed runs left there; those that are damaged are not spoken of."""
     for path in folder.glob(f"*/{RECEIPT_FILE}"):
@@ -173,18 +180,27 @@ def remove(app: str | os.PathLike[str], name: str | None = None) -> Removed:
     since, StorageError. Nothing is removed then.
     """
     target = find_app(Path(app))
-    chosen = _named(name) if name is not None else _only_one(target)
-    place = target.folder / FOLDER / chosen
-    with _said_for_embed(place), files.one_at_a_time(target.root):
-        files.mend_stale(place)
+    kept = target.folder / FOLDER
+    with _said_for_embed(kept), files.one_at_a_time(target.root), _parents_left(kept):
+        _mend(kept)
+        place = kept / (_named(name) if name is not None else _only_one(target))
         receipt = refuse_foreign(place)
         if receipt is None:
             raise UsageError(f"{place}: nothing is embedded there", hint=_have(target))
         files.remove_at_once(place)  # an app that is built meanwhile has it whole, or not at all
+    return Removed(place.name, place, len(receipt.files) + 1)
+
+
+@contextlib.contextmanager
+def _parents_left(folder: Path) -> Iterator[None]:
+    """Remove `folder` and those above it, as far as they were made for embedded bundles, once nothing is in them."""
+    made = _parents_made(folder / "any")  # before sweeping, as above
+    try:
+        yield
+    finally:
         with contextlib.suppress(OSError):  # another bundle, or a file of the user's, is in it
-            for folder in list(place.parents)[: receipt.parents_made]:
-                folder.rmdir()
-    return Removed(chosen, place, len(receipt.files) + 1)
+            for one in [folder, *folder.parents][:made]:
+                one.rmdir()
 
 
 def _embedded(app: App) -> list[str]:
@@ -215,4 +231,5 @@ def _said_for_embed(place: Path) -> Iterator[None]:
         with files.storage_errors(place):
             yield
     except StorageError as error:
-        raise StorageError(error.message, hint="make the app's folder writable, with space left on its disk") from error
+        cure = f"{place} and what is above it must be folders that may be written to, with space left on their disk"
+        raise StorageError(error.message, hint=cure) from error

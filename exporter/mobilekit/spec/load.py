@@ -64,7 +64,7 @@ def problems_of(error: ValidationError, model: type[BaseModel] | None = None) ->
             for pattern, words in _WORDING:
                 allowed = pattern.sub(words, allowed)
         given = "missing" if item["type"] == "missing" else _shown(item["input"])
-        if item["type"] == "value_error" and isinstance(item["input"], dict):
+        if item["type"] == "json_invalid" or (item["type"] == "value_error" and isinstance(item["input"], dict)):
             given = ""  # the message names what it is about
         field = _dotted(_without_kind(location))
         found.setdefault((field, allowed), Problem(field, given, allowed))
@@ -163,7 +163,7 @@ def _as_tuples(value: Any) -> Any:
 def _dotted(location: tuple[int | str, ...]) -> str:
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        text += f"[{part}]" if isinstance(part, int) else f".{part if part.isprintable() else json.dumps(part)}"
     return text.removeprefix(".") or "the file as a whole"
 
 
@@ -171,6 +171,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return "a table"
     text = json.dumps(value, ensure_ascii=False, default=str)
+    if not text.isprintable():  # a file's text must not steer the terminal
+        text = json.dumps(value, default=str)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
 
