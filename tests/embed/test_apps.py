@@ -172,6 +172,27 @@ def test_a_root_that_asks_for_the_plugin_is_no_app(app: Make, asking: str) -> No
     assert find_app(root).folder == root / "app/src/main/assets"
 
 
+def test_an_app_whose_plugin_is_applied_by_the_projects_own(app: Make) -> None:
+    """A convention plugin: `com.android.application` stands in build-logic, and not in the module."""
+    launched = '<category android:name="android.intent.category.LAUNCHER" />'
+    root = app(
+        {
+            "settings.gradle.kts": 'includeBuild("build-logic")\n',
+            "build-logic/settings.gradle.kts": "",
+            "build-logic/src/main/kotlin/App.kt": 'apply(plugin = "com.android.application")',
+            "app/build.gradle.kts": "plugins { alias(libs.plugins.own.android.application) }",
+            "app/src/main/AndroidManifest.xml": launched,
+            "core/build.gradle.kts": "plugins { alias(libs.plugins.own.android.library) }",
+            "core/src/main/AndroidManifest.xml": "<manifest />",
+        }
+    )
+    assert find_app(root).folder == root / "app/src/main/assets"
+    assert find_app(root / "app").folder == root / "app/src/main/assets"
+    (root / "core/src/main/AndroidManifest.xml").write_text(launched, encoding="utf-8")
+    with pytest.raises(UsageError, match="2 places"):
+        find_app(root)
+
+
 def test_android_and_ios_beside_each_other(app: Make) -> None:
     root = app(
         {

@@ -52,17 +52,20 @@ def _is_root(folder: Path) -> bool:
 
 
 def _modules(root: Path) -> list[App]:
-    catalog = text_of(root / CATALOG)
-    names = _plugin_names(catalog)
-    found = []
-    for folder in folders(root):
-        if folder != root and _is_root(folder):
-            continue
-        build = _build_of(folder)
-        if build is not None and _applies(without_comments(text_of(build)), names):
-            texts = _texts(root, build)
-            found.append(App("android", root, folder / "src" / "main" / "assets", texts))
-    return found
+    names = _plugin_names(text_of(root / CATALOG))
+    builds = [
+        build
+        for folder in folders(root)
+        if (folder == root or not _is_root(folder)) and (build := _build_of(folder)) is not None
+    ]
+    found = [build for build in builds if _applies(without_comments(text_of(build)), names)]
+    found = found or [build for build in builds if _is_launched(build.parent)]
+    return [App("android", root, build.parent / "src" / "main" / "assets", _texts(root, build)) for build in found]
+
+
+def _is_launched(module: Path) -> bool:
+    """Whether it has what a launcher starts: an app, whose plugin comes by a plugin of the project's own."""
+    return '"android.intent.category.LAUNCHER"' in text_of(module / "src" / "main" / "AndroidManifest.xml")
 
 
 def _build_of(module: Path) -> Path | None:
