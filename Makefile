@@ -42,7 +42,7 @@ swift-test: ## the Swift package, where there is a Swift, and the app's types; w
 	@export MOBILEKIT_BUNDLES=$(wildcard $(CURDIR)/build/golden); cd ios-demo/MobileKitRuntime && \
 		$(SWIFT) build && $(SWIFT) test -c release -Xswiftc -enable-testing
 	@if [ "$$(uname)" = Darwin ]; then echo "the app: Xcode compiles it, against Apple's own frameworks"; else \
-		cd ios-demo/MobileKitRuntime && $(SWIFT) build --package-path ../declarations; fi
+		cd ios-demo/MobileKitRuntime && $(SWIFT) build --disable-index-store --package-path ../declarations; fi
 
 .PHONY: test-fast
 test-fast: $(READY) ## the tier for while one works: under two minutes

@@ -34,7 +34,11 @@ let package = Package(
             dependencies: [.product(name: "MobileKitRuntime", package: "MobileKitRuntime")]
                 + frameworks.keys.sorted().map { .init(stringLiteral: $0) },
             path: "App",  // a link to ../app/Sources: SwiftPM takes no path that leaves the package
-            swiftSettings: [.unsafeFlags(["-warnings-as-errors", "-strict-concurrency=complete"])]
+            swiftSettings: [
+                .unsafeFlags(["-warnings-as-errors", "-strict-concurrency=complete"]),
+                // Who imports Foundation on Apple's systems has these with it.
+                .unsafeFlags(["-Xfrontend", "-import-module", "-Xfrontend", "FoundationAdditions"]),
+            ]
         ),
     ]
 )

@@ -12,6 +12,9 @@ public typealias OSType = UInt32
 /// There, an AutoreleasingUnsafeMutablePointer, which takes the same `&error`.
 public typealias NSErrorPointer = UnsafeMutablePointer<NSError?>?
 
+/// Of the Objective-C runtime.
+public func autoreleasepool<Result>(invoking body: () throws -> Result) rethrows -> Result { try body() }
+
 // MARK: - Localized strings
 
 extension String {
