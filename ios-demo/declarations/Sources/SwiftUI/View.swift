@@ -1,6 +1,5 @@
 /// SwiftUI, views and builders: what the app uses of them. Written down from Apple's documentation as of iOS 18, not
 /// taken from an SDK; nothing here does anything.
-@_exported import Observation
 @_exported import UIKit
 
 // MARK: - View
