@@ -13,9 +13,16 @@ public enum ShapeDynamism: UInt8, Sendable {
     case `static`, dynamicBound, dynamicUnbound
 }
 
+/// Of its codes, those that the app has words for.
+public enum ErrorCode: Int, Sendable {
+    case operatorMissing = 20
+    case notFound = 32
+    case invalidProgram = 35
+}
+
 /// Functions with a type's name: whoever imports ExecuTorch has to write `Swift.Error`.
-public func Error(code: Int) -> any Swift.Error { fatalError() }
-public func Error(code: Int, description: String?) -> any Swift.Error { fatalError() }
+public func Error(code: ErrorCode) -> any Swift.Error { fatalError() }
+public func Error(code: ErrorCode, description: String?) -> any Swift.Error { fatalError() }
 
 public protocol Scalar {
     static var dataType: DataType { get }
@@ -127,7 +134,7 @@ open class Module: NSObject {
     public convenience init(filePath: String, dataFilePaths: [String]) { fatalError() }
     public convenience init(filePath: String, loadMode: ModuleLoadMode) { fatalError() }
     public convenience init(filePath: String) { fatalError() }
-    open func load(_ verification: ModuleVerification) throws {}
+    open func load(with verification: ModuleVerification) throws {}
     open func load() throws {}
     open func load(_ method: String) throws {}
     open func isLoaded() -> Bool { fatalError() }
