@@ -1,6 +1,7 @@
 /// AVFoundation: what the app uses of AVFAudio, which comes with it. Written down from Apple's documentation, not taken
 /// from an SDK; nothing here does anything. The converter's block is @Sendable since Xcode 26, and so it is here.
-@_exported import FoundationAdditions
+@_exported import Foundation
+import FoundationAdditions
 
 public typealias AVAudioFrameCount = UInt32
 public typealias AVAudioPacketCount = UInt32

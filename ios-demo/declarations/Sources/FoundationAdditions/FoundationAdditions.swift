@@ -3,7 +3,7 @@
 ///
 /// Core Foundation's types are classes of their own on Apple's systems. Here they are Foundation's, to which they
 /// bridge.
-@_exported import Foundation
+import Foundation
 
 public typealias CFData = NSData
 public typealias CFDictionary = NSDictionary
