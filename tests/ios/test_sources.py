@@ -32,6 +32,7 @@ calls = load("swift_calls")
 FILES = swift.sources(swift.DEMO)
 IN_PACKAGE = swift.sources(swift.PACKAGE / "Sources")
 IN_APP = swift.sources(swift.APP / "Sources")
+DECLARATIONS = swift.DEMO / "declarations"
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(swift.DEMO).as_posix())
 
 
@@ -98,9 +99,10 @@ def test_the_checks_beside_the_grammar_notice_their_mistakes() -> None:
 
 
 def test_calls_have_the_labels_of_their_declarations() -> None:
-    known = calls.declarations([swift.tree(path) for path in FILES])
+    ours = [path for path in FILES if DECLARATIONS not in path.parents]
+    known = calls.declarations([swift.tree(path) for path in ours])
     assert len(known) > 200
-    shipped = [path for path in FILES if "Tests" not in path.parts]  # the tests call methods of Foundation by our names
+    shipped = [path for path in ours if "Tests" not in path.parts]  # the tests call methods of Foundation by our names
     found = [str(swift.Place(path, one)) for path in shipped for one in calls.misfits(swift.tree(path), known)]
     assert found == []
 
@@ -162,6 +164,29 @@ def test_every_file_is_used() -> None:
         if "@main" in path.read_text(encoding="utf-8"):
             continue
         assert any(names & used for other, used in others.items() if other != path), path.name
+
+
+# -- the declarations that the app is compiled against on Linux
+
+
+def test_the_declarations_are_those_of_what_the_app_imports() -> None:
+    """`make swift-test` compiles the app against them; this says without a compiler that one is missing."""
+    imported = set().union(*(swift.imports(swift.tree(path)) for path in IN_APP))
+    declared = {path.name for path in (DECLARATIONS / "Sources").iterdir()}
+    on_linux = {"Foundation", "Observation", "MobileKitRuntime"}
+    below = {"FoundationAdditions", "QuartzCore"}  # which the others stand on
+    assert imported - on_linux == declared - below
+    manifest = (DECLARATIONS / "Package.swift").read_text(encoding="utf-8")
+    assert set(re.findall(r'^    "(\w+)": \[', manifest, re.MULTILINE)) == declared
+    assert (DECLARATIONS / "App").resolve() == swift.APP / "Sources"
+
+
+def test_the_declarations_say_where_they_come_from() -> None:
+    for path in swift.sources(DECLARATIONS / "Sources"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        head = " ".join(line.removeprefix("///").strip() for line in lines if line.startswith("///"))
+        vendor = "ExecuTorch's headers" if path.parent.name == "ExecuTorch" else "Apple's documentation"
+        assert f"Written down from {vendor}" in head and "nothing here does anything" in head, path.name
 
 
 # -- the project

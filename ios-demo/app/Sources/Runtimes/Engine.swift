@@ -74,9 +74,12 @@ actor Engine {
         var timings: [Double] = []
         for turn in 0..<(warmup + runs) {
             try Task.checkCancellation()
-            var watch = Stopwatch()
-            _ = try runner.run(inputs)
-            let milliseconds = watch.lap()
+            // Else what Core ML releases at its leisure piles up over the runs and counts as the model's memory.
+            let milliseconds = try autoreleasepool {
+                var watch = Stopwatch()
+                _ = try runner.run(inputs)
+                return watch.lap()
+            }
             if turn >= warmup {
                 timings.append(milliseconds)
             }

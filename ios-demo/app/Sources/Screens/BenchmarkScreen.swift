@@ -97,8 +97,8 @@ struct BenchmarkScreen: View {
         List {
             Section {
                 if takesPhotos {
-                    PhotosPicker(selection: $item, matching: .images) {
-                        Label(photo == nil ? "Choose a photo" : "Photo chosen", systemImage: "photo.on.rectangle")
+                    PhotosPicker(selection: $item, matching: .images) { [isChosen = photo != nil] in
+                        Label(isChosen ? "Photo chosen" : "Choose a photo", systemImage: "photo.on.rectangle")
                     }
                     .disabled(model.isRunning)
                 }

@@ -14,7 +14,8 @@ final class LiveCameraModel {
     }
 
     private(set) var state = State.starting
-    let feed = CameraFeed()
+    /// Made when the screen is used: SwiftUI makes the screen, and this model, as soon as it shows the link to it.
+    @ObservationIgnored private(set) lazy var feed = CameraFeed()
 
     /// Runs until the task that called it is cancelled: the screen's own.
     func run(_ offer: Offer, of bundle: ModelBundle) async {

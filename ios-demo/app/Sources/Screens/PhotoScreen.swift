@@ -37,9 +37,12 @@ final class PhotoModel {
                     throw InputError(String(localized: "The photo could not be read."))
                 }
                 guard !Task.isCancelled else { return }
-                preview = await PhotoModel.thumbnail(data)
+                let small = await PhotoModel.thumbnail(data)
+                guard !Task.isCancelled else { return }
+                preview = small
                 run { try ImageDecoder.pixels(data, upright: upright) }
             } catch {
+                guard !Task.isCancelled else { return }
                 state = .failed(words(for: error))
             }
         }

@@ -19,7 +19,7 @@ final class SpeechModel {
     private(set) var state = State.idle
     private(set) var words: [String] = []
 
-    /// Listens until the task that called it is cancelled.
+    /// Listens until the task that called it is cancelled, or the microphone gives no more.
     func listen(_ offer: Offer, of bundle: ModelBundle) async {
         guard case .audio(let spec)? = bundle.manifest.preprocess else { return }
         guard await Microphone.isAllowed() else {
@@ -77,6 +77,7 @@ struct SpeechScreen: View {
         .task(id: listens ? chosen : "") {
             guard listens, let offer = opened.usable.first(where: { $0.id == chosen }) else { return }
             await model.listen(offer, of: opened.bundle)
+            if !Task.isCancelled { listens = false }  // it ended by itself: refused, failed, or the sound stopped
         }
         .onAppear {
             if chosen.isEmpty { chosen = opened.usable.first?.id ?? "" }

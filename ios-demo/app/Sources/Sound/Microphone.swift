@@ -1,11 +1,13 @@
 /// Microphone: sound as float32 samples at the model's rate, mono, as it comes. The system's converter changes the
-/// rate: a low-pass of its own, not the contract's, which is for files. Refuses to start where there is no input.
+/// rate: a low-pass of its own, not the contract's, which is for files. Refuses to start where there is no input. Ends
+/// when a call or another app takes the microphone, and when another one is plugged in: the engine stops then.
 import AVFoundation
 import MobileKitRuntime
 
 final class Microphone {
     private let engine = AVAudioEngine()
     private var continuation: AsyncStream<[Float]>.Continuation?
+    private var observers: [any NSObjectProtocol] = []
 
     /// Whether the user allows it; asks where that is not decided.
     static func isAllowed() async -> Bool {
@@ -14,6 +16,15 @@ final class Microphone {
 
     /// Starts recording. The samples end with `stop`.
     func start(sampleRate: Int) throws -> AsyncStream<[Float]> {
+        do {
+            return try started(sampleRate: sampleRate)
+        } catch {
+            stop()
+            throw error
+        }
+    }
+
+    private func started(sampleRate: Int) throws -> AsyncStream<[Float]> {
         let audio = AVAudioSession.sharedInstance()
         try audio.setCategory(.record, mode: .measurement)
         try audio.setActive(true)
@@ -37,16 +48,35 @@ final class Microphone {
             }
         }
         engine.prepare()
-        do {
-            try engine.start()
-        } catch {
-            stop()
-            throw error
-        }
+        try engine.start()
+        finishWhenTaken(continuation)
         return samples
     }
 
+    /// The engine must not be freed in these blocks, which it may wait for: the samples end, and their reader stops it.
+    private func finishWhenTaken(_ continuation: AsyncStream<[Float]>.Continuation) {
+        let center = NotificationCenter.default
+        let changed = center.addObserver(
+            forName: .AVAudioEngineConfigurationChange, object: engine, queue: nil
+        ) { notification in
+            if (notification.object as? AVAudioEngine)?.isRunning != true {
+                continuation.finish()
+            }
+        }
+        let taken = center.addObserver(
+            forName: AVAudioSession.interruptionNotification, object: nil, queue: nil
+        ) { notification in
+            let type = notification.userInfo?[AVAudioSessionInterruptionTypeKey] as? UInt
+            if type == AVAudioSession.InterruptionType.began.rawValue {
+                continuation.finish()
+            }
+        }
+        observers = [changed, taken]
+    }
+
     func stop() {
+        observers.forEach { NotificationCenter.default.removeObserver($0) }
+        observers = []
         engine.inputNode.removeTap(onBus: 0)
         engine.stop()
         continuation?.finish()
