@@ -170,6 +170,20 @@ def test_executorch_is_the_exporter_s() -> None:
     assert [e.text for e in versions if e.attrib["name"] == "executorch_version"] == [pinned[1]]
 
 
+def test_gradle_builds_with_the_java_it_is_given() -> None:
+    """A toolchain of a fixed version is looked for and, without a plugin that fetches it, not found."""
+    assert not [path for path in DEMO.rglob("*.gradle.kts") if "jvmToolchain" in path.read_text()]
+
+
+def test_what_maven_fills_in_is_not_seen_by_gradle() -> None:
+    """Gradle's Android plugin writes test_config.properties itself, and fills nothing into a test's resources."""
+    resources = DEMO / "app/src/test/resources"
+    assert not (resources / "com/android/tools/test_config.properties").exists()
+    assert not [path for path in resources.rglob("*.properties") if "${" in path.read_text()]
+    robolectric = (resources / "robolectric.properties").read_text()
+    assert f"sdk={catalog()['targetSdk']}\n" in robolectric
+
+
 def test_gradle_says_what_phones_it_is_for() -> None:
     gradle = (DEMO / "app/build.gradle.kts").read_text()
     assert 'abiFilters += listOf("arm64-v8a", "x86_64")' in gradle
