@@ -184,6 +184,26 @@ def test_what_maven_fills_in_is_not_seen_by_gradle() -> None:
     assert f"sdk={catalog()['targetSdk']}\n" in robolectric
 
 
+def test_no_phone_is_kept_away() -> None:
+    """A permission for hardware asks for the hardware too, unless the manifest says that it is not required."""
+    manifest = ElementTree.parse(DEMO / "app/src/main/AndroidManifest.xml").getroot()
+    features = {e.attrib[f"{ANDROID}name"]: e.attrib[f"{ANDROID}required"] for e in manifest.iter("uses-feature")}
+    implied = ("camera", "camera.autofocus", "microphone")
+    assert {name: features.get(f"android.hardware.{name}") for name in implied} == dict.fromkeys(implied, "false")
+
+
+def test_nothing_is_copied_to_another_phone() -> None:
+    domains = {f"{device}{name}" for device in ("", "device_") for name in ("root", "file", "database", "sharedpref")}
+    for part in ElementTree.parse(RES / "xml/backup.xml").getroot():
+        assert {e.attrib["domain"] for e in part if e.tag == "exclude"} == domains | {"external"}, part.tag
+
+
+def test_arrows_point_the_other_way_where_text_does() -> None:
+    for name in ("back", "next"):
+        arrow = ElementTree.parse(RES / f"drawable/ic_{name}.xml").getroot()
+        assert arrow.get(f"{ANDROID}autoMirrored") == "true", name
+
+
 def test_gradle_says_what_phones_it_is_for() -> None:
     gradle = (DEMO / "app/build.gradle.kts").read_text()
     assert 'abiFilters += listOf("arm64-v8a", "x86_64")' in gradle
