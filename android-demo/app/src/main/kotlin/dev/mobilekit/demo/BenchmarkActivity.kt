@@ -15,6 +15,7 @@ import android.widget.RadioGroup
 import android.widget.TextView
 import dev.mobilekit.BenchmarkResult
 import dev.mobilekit.Device
+import java.io.IOException
 
 /** How fast the artifacts are on this phone; the results go to another app as JSON. */
 class BenchmarkActivity : Screen<BenchmarkState, BenchmarkModel>(R.layout.benchmark) {
@@ -92,7 +93,11 @@ class BenchmarkActivity : Screen<BenchmarkState, BenchmarkModel>(R.layout.benchm
 
     private fun share() {
         val json = model.json() ?: return
-        SharedFiles.place(this, SharedFiles.RESULTS).apply { parentFile?.mkdirs() }.writeText(json)
+        try {
+            SharedFiles.place(this, SharedFiles.RESULTS).apply { parentFile?.mkdirs() }.writeText(json)
+        } catch (error: IOException) {
+            return model.say(getString(R.string.cannot_write, error.message.orEmpty()))
+        }
         val uri = SharedFiles.uri(this, SharedFiles.RESULTS)
         val send = Intent(Intent.ACTION_SEND)
             .setType("application/json")

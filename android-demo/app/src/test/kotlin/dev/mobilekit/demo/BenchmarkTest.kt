@@ -113,6 +113,18 @@ class BenchmarkTest : AppTest() {
     }
 
     @Test
+    fun `where nothing can be written it says so`() {
+        val activity = screen(bundle("lenet")).get()
+        activity.run()
+        val folder = SharedFiles.place(app, SharedFiles.RESULTS).parentFile!!
+        folder.deleteRecursively()
+        folder.writeText("in the way")
+        activity.findViewById<View>(R.id.share).performClick()
+        await("words") { activity.shows(R.id.failure) }
+        assertTrue(activity.shows(R.id.share))
+    }
+
+    @Test
     fun `a streaming model's call is measured too`() {
         val activity = screen(bundle("kws_gru")).get()
         activity.run()

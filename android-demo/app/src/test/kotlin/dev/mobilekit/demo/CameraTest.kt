@@ -50,10 +50,8 @@ class CameraTest : AppTest() {
         assertTrue(activity.shows(R.id.answer))
     }
 
-    /** From landscape to the other landscape: the system tells no activity of it. */
-    @Test
-    @Config(qualifiers = "+land")
-    fun `a phone that is turned by half turns the preview`() {
+    /** The screen with a back camera behind it, which it has opened. */
+    private fun live(): CameraActivity {
         val facing = ShadowCameraCharacteristics.newCameraCharacteristics()
         shadowOf(facing).set(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_BACK)
         shadowOf(facing).set(CameraCharacteristics.SENSOR_ORIENTATION, 90)
@@ -65,8 +63,24 @@ class CameraTest : AppTest() {
         preview.setSurfaceTexture(SurfaceTexture(0))
         await("the model") { activity.model.state is CameraState.NeedsPermission || activity.model.state is CameraState.Opening }
         preview.surfaceTextureListener!!.onSurfaceTextureAvailable(preview.surfaceTexture!!, preview.width, preview.height)
-        fun turned() = preview.getTransform(null).let { matrix -> FloatArray(9).also { matrix.getValues(it) }.toList() }
         shadowOf(Looper.getMainLooper()).idle()
+        return activity
+    }
+
+    @Test
+    fun `a camera that another app takes is missed in words`() {
+        val activity = live()
+        shadowOf(app.getSystemService(CameraManager::class.java)).triggerDisconnect()
+        await("words") { activity.shows(R.id.failure) }
+    }
+
+    /** From landscape to the other landscape: the system tells no activity of it. */
+    @Test
+    @Config(qualifiers = "+land")
+    fun `a phone that is turned by half turns the preview`() {
+        val activity = live()
+        val preview = activity.findViewById<TextureView>(R.id.preview)
+        fun turned() = preview.getTransform(null).let { matrix -> FloatArray(9).also { matrix.getValues(it) }.toList() }
         val before = turned()
         shadowOf(ShadowDisplay.getDefaultDisplay()).setRotation(Surface.ROTATION_270)
         shadowOf(Looper.getMainLooper()).idle()

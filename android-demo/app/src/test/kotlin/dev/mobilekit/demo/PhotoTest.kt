@@ -10,6 +10,7 @@ import android.net.Uri
 import android.os.ParcelFileDescriptor
 import android.provider.MediaStore
 import android.content.pm.PackageManager
+import android.os.Looper
 import android.view.View
 import android.widget.LinearLayout
 import android.widget.TextView
@@ -30,6 +31,7 @@ import org.robolectric.annotation.Config
 import java.io.ByteArrayOutputStream
 import java.io.File
 import java.nio.ByteBuffer
+import java.util.concurrent.CountDownLatch
 import java.util.zip.CRC32
 import java.util.zip.DeflaterOutputStream
 
@@ -208,6 +210,22 @@ class PhotoTest : AppTest() {
         val place = asked.getParcelableExtra<Uri>(MediaStore.EXTRA_OUTPUT)!!
         assertEquals(SharedFiles::class.java.name, app.packageManager.resolveContentProvider(place.authority!!, 0)?.name)
         assertTrue(asked.flags and Intent.FLAG_GRANT_WRITE_URI_PERMISSION != 0)
+    }
+
+    /** The app was ended while the camera app was in front: the picture is there before the model is. */
+    @Test
+    fun `a picture that comes before the model waits for it`() {
+        val folder = bundle("lenet")
+        val loading = CountDownLatch(1)
+        val reading = CountDownLatch(1)
+        embed(folder) { loading.await(); native() }
+        val activity = open(PhotoActivity::class.java, folder.name).get()
+        activity.model.classify { reading.countDown(); Thread.sleep(300); File(folder, "golden/000/image.jpg").readBytes() }
+        loading.countDown()
+        reading.await()
+        shadowOf(Looper.getMainLooper()).idle()
+        assertTrue("${activity.model.state}", activity.model.state is PhotoState.Working)
+        await("an answer") { activity.shows(R.id.answer) }
     }
 
     @Test
