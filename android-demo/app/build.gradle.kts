@@ -60,7 +60,7 @@ android {
     }
 
     lint {
-        warningsAsErrors = true
+        // Its errors end a build, its warnings do not: nobody has run it on this yet (README.md).
         abortOnError = true
         // Newer versions are taken when the exporter takes them, all together.
         disable += listOf("GradleDependency", "NewerVersionAvailable", "AndroidGradlePluginVersion", "OldTargetApi")

@@ -10,7 +10,6 @@ java {
 }
 
 kotlin {
-    jvmToolchain(17)
     compilerOptions {
         jvmTarget = org.jetbrains.kotlin.gradle.dsl.JvmTarget.JVM_1_8
         freeCompilerArgs.add("-Xjdk-release=1.8")

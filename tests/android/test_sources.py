@@ -170,6 +170,40 @@ def test_executorch_is_the_exporter_s() -> None:
     assert [e.text for e in versions if e.attrib["name"] == "executorch_version"] == [pinned[1]]
 
 
+def test_gradle_builds_with_the_java_it_is_given() -> None:
+    """A toolchain of a fixed version is looked for and, without a plugin that fetches it, not found."""
+    assert not [path for path in DEMO.rglob("*.gradle.kts") if "jvmToolchain" in path.read_text()]
+
+
+def test_what_maven_fills_in_is_not_seen_by_gradle() -> None:
+    """Gradle's Android plugin writes test_config.properties itself, and fills nothing into a test's resources."""
+    resources = DEMO / "app/src/test/resources"
+    assert not (resources / "com/android/tools/test_config.properties").exists()
+    assert not [path for path in resources.rglob("*.properties") if "${" in path.read_text()]
+    robolectric = (resources / "robolectric.properties").read_text()
+    assert f"sdk={catalog()['targetSdk']}\n" in robolectric
+
+
+def test_no_phone_is_kept_away() -> None:
+    """A permission for hardware asks for the hardware too, unless the manifest says that it is not required."""
+    manifest = ElementTree.parse(DEMO / "app/src/main/AndroidManifest.xml").getroot()
+    features = {e.attrib[f"{ANDROID}name"]: e.attrib[f"{ANDROID}required"] for e in manifest.iter("uses-feature")}
+    implied = ("camera", "camera.autofocus", "microphone")
+    assert {name: features.get(f"android.hardware.{name}") for name in implied} == dict.fromkeys(implied, "false")
+
+
+def test_nothing_is_copied_to_another_phone() -> None:
+    domains = {f"{device}{name}" for device in ("", "device_") for name in ("root", "file", "database", "sharedpref")}
+    for part in ElementTree.parse(RES / "xml/backup.xml").getroot():
+        assert {e.attrib["domain"] for e in part if e.tag == "exclude"} == domains | {"external"}, part.tag
+
+
+def test_arrows_point_the_other_way_where_text_does() -> None:
+    for name in ("back", "next"):
+        arrow = ElementTree.parse(RES / f"drawable/ic_{name}.xml").getroot()
+        assert arrow.get(f"{ANDROID}autoMirrored") == "true", name
+
+
 def test_gradle_says_what_phones_it_is_for() -> None:
     gradle = (DEMO / "app/build.gradle.kts").read_text()
     assert 'abiFilters += listOf("arm64-v8a", "x86_64")' in gradle

@@ -40,10 +40,20 @@ object GoldenCheck {
     /** Sound at another rate than the model's: sums in another order, rounded to float32. */
     const val RESAMPLED_SOUND = 1e-7
 
-    /** The samples for which the bundle holds outputs of [artifact]; [decode] null: images are not decoded. */
-    fun run(bundle: Bundle, artifact: Artifact, runner: ModelRunner, decode: ImageDecoder? = null): List<StageResult> {
+    /**
+     * The samples for which the bundle holds outputs of [artifact]; [decode] null: images are not decoded. [goOn] is
+     * asked before each sample, so that a screen can stop it.
+     */
+    fun run(
+        bundle: Bundle,
+        artifact: Artifact,
+        runner: ModelRunner,
+        decode: ImageDecoder? = null,
+        goOn: () -> Boolean = { true },
+    ): List<StageResult> {
         val session = bundle.manifest.stream?.let { StreamSession(bundle.manifest, artifact, runner) }
-        return bundle.manifest.golden.flatMap { Check(bundle, artifact, it, runner, session, decode).results() }
+        val samples = bundle.manifest.golden.asSequence().takeWhile { goOn() }
+        return samples.flatMap { Check(bundle, artifact, it, runner, session, decode).results() }.toList()
     }
 
     /** True where something was compared and all of it passed. */

@@ -27,7 +27,21 @@ internal fun readManifest(root: Fields): Manifest {
     )
     val twice = manifest.artifacts.groupBy { it.target to it.scheme }.entries.firstOrNull { it.value.size > 1 }?.key
     if (twice != null) root.wrong("artifacts lists ${twice.first} ${twice.second} more than once")
+    checkInputs(manifest, root)
     return manifest
+}
+
+/** Artifacts have the model's inputs, golden samples those of a whole sample; whoever runs one takes that for granted. */
+private fun checkInputs(manifest: Manifest, root: Fields) {
+    for (artifact in manifest.artifacts) {
+        val count = artifact.inputs.size
+        if (count == 0 || count != manifest.inputs.size) root.wrong("${artifact.file} has $count inputs, the model ${manifest.inputs.size}")
+        if (artifact.outputs.isEmpty()) root.wrong("${artifact.file} has no output")
+    }
+    val whole = manifest.stream?.wholeInputs ?: manifest.inputs
+    for (sample in manifest.golden) {
+        if (sample.inputs.size != whole.size) root.wrong("golden sample ${sample.id} has ${sample.inputs.size} inputs, not ${whole.size}")
+    }
 }
 
 private fun modelEntry(from: Fields) = ModelEntry(

@@ -126,6 +126,20 @@ class BundleTest {
     }
 
     @Test
+    fun `inputs that contradict each other are refused`() {
+        val tree = Json.parseToJsonElement(manifest.readText()) as JsonObject
+        fun emptied(list: String, field: String, vararg words: String) {
+            val all = tree.getValue(list) as JsonArray
+            val changed = JsonArray(all.map { JsonObject(it as JsonObject + (field to JsonArray(emptyList()))) })
+            manifest.writeText(JsonObject(tree + (list to changed)).toString())
+            refusal("bundle.json", *words)
+        }
+        emptied("artifacts", "inputs", "tiny.eager.fp32.pt2", "0 inputs")
+        emptied("artifacts", "outputs", "tiny.eager.fp32.pt2", "no output")
+        emptied("golden", "inputs", "0 inputs")
+    }
+
+    @Test
     fun `whatever is done to bundle_json, it is a BundleException or a bundle`() {
         val text = manifest.readText()
         val tree = Json.parseToJsonElement(text)

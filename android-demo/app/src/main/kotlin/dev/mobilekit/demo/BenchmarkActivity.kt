@@ -15,6 +15,7 @@ import android.widget.RadioGroup
 import android.widget.TextView
 import dev.mobilekit.BenchmarkResult
 import dev.mobilekit.Device
+import java.io.IOException
 
 /** How fast the artifacts are on this phone; the results go to another app as JSON. */
 class BenchmarkActivity : Screen<BenchmarkState, BenchmarkModel>(R.layout.benchmark) {
@@ -22,6 +23,7 @@ class BenchmarkActivity : Screen<BenchmarkState, BenchmarkModel>(R.layout.benchm
     private val threads: RadioGroup get() = findViewById(R.id.threads)
     private val runs: RadioGroup get() = findViewById(R.id.runs)
     private var restored: Bundle? = null
+    private var drawn = emptyList<BenchmarkResult>()
 
     override fun create() = BenchmarkModel(services, bundleName, thisDevice(), versionName())
 
@@ -70,7 +72,15 @@ class BenchmarkActivity : Screen<BenchmarkState, BenchmarkModel>(R.layout.benchm
             progress = running?.done ?: 0
         }
         findViewById<View>(R.id.share).shown(running == null && !ready?.results.isNullOrEmpty())
-        findViewById<LinearLayout>(R.id.results).apply { removeAllViews() }.let { list -> ready?.results?.forEach { list.result(it) } }
+        draw(ready?.results.orEmpty())
+    }
+
+    /** Only what is new: drawing takes time from what is being timed. */
+    private fun draw(results: List<BenchmarkResult>) {
+        if (results == drawn) return
+        drawn = results
+        val list = findViewById<LinearLayout>(R.id.results).apply { removeAllViews() }
+        results.forEach { list.result(it) }
     }
 
     private fun run() {
@@ -83,7 +93,11 @@ class BenchmarkActivity : Screen<BenchmarkState, BenchmarkModel>(R.layout.benchm
 
     private fun share() {
         val json = model.json() ?: return
-        SharedFiles.place(this, SharedFiles.RESULTS).apply { parentFile?.mkdirs() }.writeText(json)
+        try {
+            SharedFiles.place(this, SharedFiles.RESULTS).apply { parentFile?.mkdirs() }.writeText(json)
+        } catch (error: IOException) {
+            return model.say(getString(R.string.cannot_write, error.message.orEmpty()))
+        }
         val uri = SharedFiles.uri(this, SharedFiles.RESULTS)
         val send = Intent(Intent.ACTION_SEND)
             .setType("application/json")

@@ -105,7 +105,11 @@ class Camera(private val activity: Activity, private val preview: TextureView, p
             }
         }
 
-        override fun onDisconnected(camera: CameraDevice) = shut(camera)
+        /** Another app took it. */
+        override fun onDisconnected(camera: CameraDevice) {
+            shut(camera)
+            if (!closed) model.say(activity.getString(R.string.camera_failed, "disconnected"))
+        }
 
         override fun onError(camera: CameraDevice, error: Int) {
             shut(camera)

@@ -3,6 +3,7 @@ package dev.mobilekit.demo
 import android.Manifest
 import android.content.pm.PackageManager
 import android.graphics.SurfaceTexture
+import android.hardware.display.DisplayManager
 import android.view.TextureView
 import android.view.View
 import android.widget.LinearLayout
@@ -79,6 +80,17 @@ class CameraActivity : Screen<CameraState, CameraModel>(R.layout.camera) {
     private val preview: TextureView get() = findViewById(R.id.preview)
     private var camera: Camera? = null
 
+    /** A phone that is turned by half changes no configuration: nothing else tells. */
+    private val turned = object : DisplayManager.DisplayListener {
+        override fun onDisplayAdded(displayId: Int) = Unit
+
+        override fun onDisplayRemoved(displayId: Int) = Unit
+
+        override fun onDisplayChanged(displayId: Int) {
+            camera?.fit()
+        }
+    }
+
     override fun create() = CameraModel(services, bundleName)
 
     override fun prepare() {
@@ -102,11 +114,13 @@ class CameraActivity : Screen<CameraState, CameraModel>(R.layout.camera) {
 
     override fun onResume() {
         super.onResume()
+        getSystemService(DisplayManager::class.java).registerDisplayListener(turned, null)
         openIfAllowed()
     }
 
     /** Another app may want the camera while this one is not in front. */
     override fun onPause() {
+        getSystemService(DisplayManager::class.java).unregisterDisplayListener(turned)
         shut()
         super.onPause()
     }

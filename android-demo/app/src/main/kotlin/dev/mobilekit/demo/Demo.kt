@@ -23,7 +23,7 @@ class Demo : Application() {
     override fun onCreate() {
         super.onCreate()
         services = Services(AssetBundles(assets), ModelFiles(File(filesDir, "models"))) {
-            ExecuTorch(getString(R.string.executorch_version))
+            OnePool(ExecuTorch(getString(R.string.executorch_version)))
         }
     }
 }

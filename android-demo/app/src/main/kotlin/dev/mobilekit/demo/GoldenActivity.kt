@@ -30,9 +30,7 @@ class GoldenModel(private val services: Services, private val name: String) : Sc
         work {
             val ready = services.ready(name)
             services.load(ready.bundle, ready.artifact).use { runner ->
-                val results = GoldenCheck.run(ready.bundle, ready.artifact, runner) { encoded, upright ->
-                    Photo.decode(encoded, upright)
-                }
+                val results = GoldenCheck.run(ready.bundle, ready.artifact, runner, Photo::decode) { !closed }
                 show(GoldenState.Done(ready.artifact, results))
             }
         }

@@ -72,15 +72,16 @@ class HomeActivity : Screen<HomeState, HomeModel>(R.layout.home) {
             megabytes(found.artifact.bytes),
         ).joinToString(" · ")
         val warnings = (manifest.warnings + found.problems.map { it.message }).joinToString("\n")
+        val words = if (warnings.isEmpty()) details else "$details\n$warnings"
         val card = card(
             if (selected) R.drawable.banner_neutral else R.drawable.card,
             R.drawable.ic_check,
             R.color.good,
             manifest.model.name,
-            if (warnings.isEmpty()) details else "$details\n$warnings",
+            words,
         )
         card.isSelected = selected
-        card.contentDescription = getString(R.string.bundle_ready, manifest.model.name, details)
+        card.contentDescription = getString(R.string.bundle_ready, manifest.model.name, words)
         card.setOnClickListener { model.select(found.name) }
     }
 

@@ -130,18 +130,20 @@ class KeywordActivity : Screen<KeywordState, KeywordModel>(R.layout.keyword) {
             setImageResource(if (listening != null) R.drawable.ic_stop else R.drawable.ic_microphone)
             contentDescription = getString(if (listening != null) R.string.stop_listening else R.string.start_listening)
         }
-        findViewById<TextView>(R.id.listen_hint).text = when (state) {
-            is KeywordState.Listening -> getString(R.string.listening)
-            is KeywordState.Ready -> state.note ?: getString(R.string.tap_and_speak)
-            else -> ""
-        }
+        findViewById<TextView>(R.id.listen_hint).words(
+            when (state) {
+                is KeywordState.Listening -> getString(R.string.listening)
+                is KeywordState.Ready -> state.note ?: getString(R.string.tap_and_speak)
+                else -> ""
+            },
+        )
         findViewById<ProgressBar>(R.id.level).progress = ((listening?.level ?: 0.0) * 1000).roundToInt()
         findViewById<LinearLayout>(R.id.guesses).showGuesses(listening?.now.orEmpty())
         findViewById<View>(R.id.now).shown(!listening?.now.isNullOrEmpty())
         val words = listening?.words ?: (state as? KeywordState.Ready)?.words.orEmpty()
         findViewById<View>(R.id.heard_title).shown(words.isNotEmpty())
-        findViewById<TextView>(R.id.heard).text =
-            words.joinToString("\n") { getString(R.string.guess, it.label, percent(it.probability)) }
+        findViewById<TextView>(R.id.heard)
+            .words(words.joinToString("\n") { getString(R.string.guess, it.label, percent(it.probability)) })
     }
 
     private fun startIfAllowed() {

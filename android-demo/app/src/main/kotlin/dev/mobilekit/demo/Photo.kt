@@ -21,7 +21,7 @@ import java.nio.ByteBuffer
  */
 object Photo {
     private const val LARGEST_FILE = 256 shl 20
-    private val cannotRead = "pick a JPEG, PNG or WebP picture"
+    private val cannotRead = "pick a JPEG, PNG or WebP picture of 8 bits a channel"
 
     fun read(resolver: ContentResolver, uri: Uri): ByteArray = try {
         resolver.openInputStream(uri)?.use { from ->
@@ -39,6 +39,9 @@ object Photo {
         throw InputException("the picture cannot be read: ${error.message}", cannotRead, error)
     } catch (error: SecurityException) {
         throw InputException("the picture may not be read any more", "pick it again", error)
+    } catch (error: RuntimeException) {
+        // Another app's provider throws here whatever it likes.
+        throw InputException("the picture cannot be read: ${error.message}", cannotRead, error)
     }
 
     fun decode(encoded: ByteArray, exifOrientation: Boolean = true): Pixels {
@@ -59,8 +62,13 @@ object Photo {
             inPremultiplied = false
             inPreferredConfig = Bitmap.Config.ARGB_8888
         }
-        return BitmapFactory.decodeByteArray(encoded, 0, encoded.size, options)
+        val bitmap = BitmapFactory.decodeByteArray(encoded, 0, encoded.size, options)
             ?: throw InputException("the picture cannot be decoded", cannotRead)
+        // What has more bits is decoded to them all the same, and the high bytes of the stored values are lost.
+        if (bitmap.config != Bitmap.Config.ARGB_8888) {
+            throw InputException("a picture of more than 8 bits a channel (${bitmap.config}) is not taken", cannotRead)
+        }
+        return bitmap
     }
 
     /** ARGB_8888 is red, green, blue, alpha in the memory of a phone, and the other way round in some hosts' builds. */

@@ -31,10 +31,14 @@ class PhotoModel(private val services: Services, private val name: String) :
     ScreenModel<PhotoState>(PhotoState.Loading) {
     private var loaded: Classifier? = null
 
+    /** A picture came already: after the camera app the system may have to start this one anew. */
+    @Volatile
+    private var given = false
+
     init {
         work {
             classifier()
-            show(PhotoState.Empty)
+            if (!given) show(PhotoState.Empty)
         }
     }
 
@@ -42,6 +46,7 @@ class PhotoModel(private val services: Services, private val name: String) :
 
     /** [read] runs on the worker's thread. */
     fun classify(read: () -> ByteArray) {
+        given = true
         show(PhotoState.Working)
         work {
             val classifier = classifier()

@@ -1,6 +1,7 @@
 package dev.mobilekit.demo
 
 import android.content.Context
+import android.text.TextUtils
 import android.view.LayoutInflater
 import android.view.View
 import android.view.ViewGroup
@@ -15,6 +16,11 @@ fun View.shown(shown: Boolean) {
     visibility = if (shown) View.VISIBLE else View.GONE
 }
 
+/** Written only where they changed: a screen reader reads out what is written anew, and a live screen writes all the time. */
+fun TextView.words(words: CharSequence) {
+    if (!TextUtils.equals(text, words)) text = words
+}
+
 /** Guesses as rows of label, percentage and bar; rows are used again, so that a live screen does not flicker. */
 fun ViewGroup.showGuesses(guesses: List<Guess>) {
     while (childCount > guesses.size) removeViewAt(childCount - 1)
@@ -24,7 +30,8 @@ fun ViewGroup.showGuesses(guesses: List<Guess>) {
         val percent = percent(guess.probability)
         row.findViewById<TextView>(R.id.label).text = guess.label
         row.findViewById<TextView>(R.id.percent).text = percent
-        row.findViewById<ProgressBar>(R.id.bar).progress = (guess.probability * 1000).roundToInt()
+        // A model whose values overflow answers NaN.
+        row.findViewById<ProgressBar>(R.id.bar).progress = if (guess.probability.isNaN()) 0 else (guess.probability * 1000).roundToInt()
         row.contentDescription = context.getString(R.string.guess, guess.label, percent)
     }
 }

@@ -16,6 +16,7 @@ import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import kotlinx.serialization.json.long
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertSame
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.robolectric.Robolectric
@@ -96,6 +97,31 @@ class BenchmarkTest : AppTest() {
         assertEquals(kept.getChildAt(1).id, kept.checkedRadioButtonId)
         val again = rotated.findViewById<LinearLayout>(R.id.results).getChildAt(0)
         assertEquals(median, again.findViewById<TextView>(R.id.median).text)
+    }
+
+    /** Drawing takes time from what is being timed, and a screen reader would read them out again. */
+    @Test
+    fun `results that are there stay as they are while the next one is measured`() {
+        val activity = screen(bundle("lenet")).get()
+        activity.run()
+        val card = activity.findViewById<LinearLayout>(R.id.results).getChildAt(0)
+        activity.findViewById<View>(R.id.run).performClick()
+        assertEquals("Stop", activity.text(R.id.run))
+        assertSame(card, activity.findViewById<LinearLayout>(R.id.results).getChildAt(0))
+        await("the result") { activity.shows(R.id.share) }
+        assertEquals(2, activity.findViewById<LinearLayout>(R.id.results).childCount)
+    }
+
+    @Test
+    fun `where nothing can be written it says so`() {
+        val activity = screen(bundle("lenet")).get()
+        activity.run()
+        val folder = SharedFiles.place(app, SharedFiles.RESULTS).parentFile!!
+        folder.deleteRecursively()
+        folder.writeText("in the way")
+        activity.findViewById<View>(R.id.share).performClick()
+        await("words") { activity.shows(R.id.failure) }
+        assertTrue(activity.shows(R.id.share))
     }
 
     @Test

@@ -2,12 +2,22 @@ package dev.mobilekit.demo
 
 import android.Manifest
 import android.content.pm.PackageManager
+import android.graphics.SurfaceTexture
+import android.hardware.camera2.CameraCharacteristics
+import android.hardware.camera2.CameraManager
+import android.os.Looper
+import android.view.Surface
+import android.view.TextureView
 import android.view.View
 import dev.mobilekit.Pixels
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertNotEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.robolectric.Shadows.shadowOf
+import org.robolectric.annotation.Config
+import org.robolectric.shadows.ShadowCameraCharacteristics
+import org.robolectric.shadows.ShadowDisplay
 import java.nio.ByteBuffer
 import kotlin.math.abs
 
@@ -38,6 +48,43 @@ class CameraTest : AppTest() {
         model.look(Pixels(64, 48, ByteArray(64 * 48 * 3) { (it % 256).toByte() }))
         await("an answer") { model.state is CameraState.Live && !model.busy }
         assertTrue(activity.shows(R.id.answer))
+    }
+
+    /** The screen with a back camera behind it, which it has opened. */
+    private fun live(): CameraActivity {
+        val facing = ShadowCameraCharacteristics.newCameraCharacteristics()
+        shadowOf(facing).set(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_BACK)
+        shadowOf(facing).set(CameraCharacteristics.SENSOR_ORIENTATION, 90)
+        shadowOf(app.getSystemService(CameraManager::class.java)).addCamera("0", facing)
+        shadowOf(app).grantPermissions(Manifest.permission.CAMERA)
+        embed(bundle("lenet"))
+        val activity = open(CameraActivity::class.java, "lenet").get()
+        val preview = activity.findViewById<TextureView>(R.id.preview)
+        preview.setSurfaceTexture(SurfaceTexture(0))
+        await("the model") { activity.model.state is CameraState.NeedsPermission || activity.model.state is CameraState.Opening }
+        preview.surfaceTextureListener!!.onSurfaceTextureAvailable(preview.surfaceTexture!!, preview.width, preview.height)
+        shadowOf(Looper.getMainLooper()).idle()
+        return activity
+    }
+
+    @Test
+    fun `a camera that another app takes is missed in words`() {
+        val activity = live()
+        shadowOf(app.getSystemService(CameraManager::class.java)).triggerDisconnect()
+        await("words") { activity.shows(R.id.failure) }
+    }
+
+    /** From landscape to the other landscape: the system tells no activity of it. */
+    @Test
+    @Config(qualifiers = "+land")
+    fun `a phone that is turned by half turns the preview`() {
+        val activity = live()
+        val preview = activity.findViewById<TextureView>(R.id.preview)
+        fun turned() = preview.getTransform(null).let { matrix -> FloatArray(9).also { matrix.getValues(it) }.toList() }
+        val before = turned()
+        shadowOf(ShadowDisplay.getDefaultDisplay()).setRotation(Surface.ROTATION_270)
+        shadowOf(Looper.getMainLooper()).idle()
+        assertNotEquals(before, turned())
     }
 
     /** Against JFIF's formulae in floating point, over all of YUV that cameras give; rows and pixels with gaps. */

@@ -1,7 +1,11 @@
 package dev.mobilekit.demo
 
+import dev.mobilekit.Artifact
 import dev.mobilekit.GoldenCheck
+import dev.mobilekit.ModelRunner
+import dev.mobilekit.Runtime
 import dev.mobilekit.Stage
+import dev.mobilekit.Tensor
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.jsonObject
@@ -10,6 +14,7 @@ import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import java.io.File
+import java.util.concurrent.atomic.AtomicInteger
 
 /** The golden screen passes what is right, and fails what is not. */
 class GoldenScreenTest : AppTest() {
@@ -83,6 +88,34 @@ class GoldenScreenTest : AppTest() {
     fun `without golden samples it says that there is nothing to compare`() {
         val activity = run(bundle("lenet", samples = 0))
         assertEquals("Nothing to compare", activity.text(R.id.verdict_title))
+    }
+
+    /** Else the model would go on behind the next screen, which wants the processor, and its threads, for its own. */
+    @Test
+    fun `a screen that was left runs no more samples`() {
+        val folder = bundle("lenet", samples = 13)
+        val runs = AtomicInteger()
+        embed(folder) { Counting(native(), runs) }
+        val controller = open(GoldenActivity::class.java, folder.name)
+        await("a sample") { runs.get() > 0 }
+        controller.pause().stop().destroy()
+        val left = runs.get()
+        Thread.sleep(1000)
+        assertTrue("${runs.get()} runs, $left when it was left", runs.get() <= left + 1)
+    }
+
+    /** Takes its time for each run, and counts them. */
+    private class Counting(private val runtime: Runtime, private val runs: AtomicInteger) : Runtime by runtime {
+        override fun load(artifact: Artifact, file: File, threads: Int): ModelRunner {
+            val runner = runtime.load(artifact, file, threads)
+            return object : ModelRunner by runner {
+                override fun run(inputs: List<Tensor>): List<Tensor> {
+                    runs.incrementAndGet()
+                    Thread.sleep(100)
+                    return runner.run(inputs)
+                }
+            }
+        }
     }
 
     @Test

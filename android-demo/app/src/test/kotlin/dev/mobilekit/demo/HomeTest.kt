@@ -7,6 +7,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
 import org.junit.Test
+import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import java.io.File
 
@@ -45,6 +46,24 @@ class HomeTest : AppTest() {
         val rotated = rotate(controller)
         assertFalse(rotated.shows(R.id.checking))
         assertTrue(rotated.words().contains("Live camera"))
+    }
+
+    @Test
+    fun `a screen reader is told a bundle's warnings too`() {
+        embed(bundle("lenet") { all -> all.with("warnings") { names("nobody trained it") } })
+        val card = home().findViewById<LinearLayout>(R.id.bundles).getChildAt(0)
+        assertTrue("${card.contentDescription}", card.contentDescription.contains("nobody trained it"))
+    }
+
+    /** Both lie on the window's background: the other way round nobody would see the buttons in them. */
+    @Test
+    fun `the system's bars are dark on light by day, and light on dark by night`() {
+        embed()
+        fun dark(bars: Int) = home().theme.obtainStyledAttributes(intArrayOf(bars)).use { it.getBoolean(0, false) }
+        val both = listOf(android.R.attr.windowLightStatusBar, android.R.attr.windowLightNavigationBar)
+        assertEquals(listOf(true, true), both.map(::dark))
+        RuntimeEnvironment.setQualifiers("+night")
+        assertEquals(listOf(false, false), both.map(::dark))
     }
 
     @Test

@@ -2,7 +2,10 @@ package dev.mobilekit.demo
 
 import android.Manifest
 import android.content.pm.PackageManager
+import android.text.Editable
+import android.text.TextWatcher
 import android.view.View
+import android.widget.TextView
 import dev.mobilekit.Bundle
 import dev.mobilekit.FolderFiles
 import dev.mobilekit.softmax
@@ -13,6 +16,8 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.shadows.ShadowAudioRecord
+import java.util.Collections
+import java.util.IdentityHashMap
 import kotlin.math.roundToInt
 
 /** A microphone that hears a waveform, again and again. */
@@ -78,6 +83,28 @@ class KeywordTest : AppTest() {
         rotated.findViewById<View>(R.id.listen).performClick()
         await("the end") { rotated.model.state is KeywordState.Ready }
         assertFalse(rotated.shows(R.id.failure))
+    }
+
+    /** A screen reader reads out what is written anew, and would never end. */
+    @Test
+    fun `words are not written again as long as they are the same`() {
+        val folder = bundle("kws_gru")
+        embed(folder)
+        Recording(FloatArray(16_000)).play()
+        shadowOf(app).grantPermissions(Manifest.permission.RECORD_AUDIO)
+        val activity = open(KeywordActivity::class.java, folder.name).get()
+        await("the model") { !activity.shows(R.id.working) }
+        activity.findViewById<View>(R.id.listen).performClick()
+        await("listening") { activity.model.state is KeywordState.Listening }
+        val written = mutableListOf<String>()
+        activity.findViewById<TextView>(R.id.listen_hint).addTextChangedListener(object : TextWatcher {
+            override fun beforeTextChanged(text: CharSequence, start: Int, count: Int, after: Int) = Unit
+            override fun onTextChanged(text: CharSequence, start: Int, before: Int, count: Int) = Unit
+            override fun afterTextChanged(text: Editable) { written += text.toString() }
+        })
+        val states = Collections.newSetFromMap(IdentityHashMap<KeywordState, Boolean>())
+        await("more states") { states.add(activity.model.state) && states.size > 20 }
+        assertEquals(emptyList<String>(), written)
     }
 
     @Test

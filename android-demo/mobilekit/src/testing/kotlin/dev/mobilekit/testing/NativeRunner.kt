@@ -105,7 +105,7 @@ class NativeRunner(program: File, private val artifact: Artifact, file: File, pr
         val script = "exec \"\$0\" \"\$1\" 3 4 - 5 6 3<&0 4>&1 5<\"\$2\" 6<>\"\$3\" 0</dev/null 1>&2"
         return try {
             ProcessBuilder("/bin/sh", "-c", script, program.path, threads.toString(), inputs.path, outputs.path)
-                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(ProcessBuilder.Redirect.to(File("/dev/null")))
                 .start()
         } catch (error: IOException) {
             throw RunnerException("${program.path} cannot be started: ${error.message}", "make the bundles again", error)
