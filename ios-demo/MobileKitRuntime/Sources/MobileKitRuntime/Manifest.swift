@@ -39,10 +39,33 @@ public struct Manifest: Decodable, Sendable {
                         : "export the model again with a newer mobilekit"
                 )
             }
-            return try decoder.decode(Manifest.self, from: data)
+            let manifest = try decoder.decode(Manifest.self, from: data)
+            guard let contradiction = manifest.contradiction else { return manifest }
+            throw BundleError("\(name): \(contradiction)", hint: again)
         } catch let error as DecodingError {
-            throw BundleError("\(name): \(words(for: error))", hint: "embed the bundle again, or export it again")
+            throw BundleError("\(name): \(words(for: error))", hint: again)
         }
+    }
+
+    private static let again = "embed the bundle again, or export it again"
+
+    /// Why its parts do not fit each other; nil where they do. Whoever runs an artifact or a sample relies on it.
+    private var contradiction: String? {
+        for artifact in artifacts {
+            if artifact.inputs.isEmpty || artifact.inputs.count != inputs.count {
+                return "\(artifact.file) has \(artifact.inputs.count) inputs, the model \(inputs.count)"
+            }
+            if artifact.outputs.isEmpty { return "\(artifact.file) has no output" }
+        }
+        if let sample = golden.first(where: { $0.inputs.isEmpty }) { return "golden sample \(sample.id) has no input" }
+        guard let stream else { return nil }
+        guard let cut = inputs.first(where: { $0.name == stream.input }) else {
+            return "stream: \(stream.input) is not among the inputs"
+        }
+        guard cut.shape.indices.contains(stream.axis) else {
+            return "stream: \(stream.input) has no axis \(stream.axis)"
+        }
+        return stream.frames < 1 ? "stream: frames must be 1 or more" : nil
     }
 
     private struct VersionProbe: Decodable {

@@ -58,6 +58,23 @@ final class ClosureRunner: ModelRunner {
     }
 }
 
+/// The same numbers on every machine (SplitMix64).
+struct Chance: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
 /// Of float32 numbers; a file has them in as many digits as it takes to know them.
 func largestDifference(_ one: [Float], _ other: [Double]) -> Double {
     guard one.count == other.count else { return .infinity }

@@ -102,6 +102,95 @@ final class ModelBundleTests: XCTestCase {
         }
     }
 
+    func testRefusesInputsThatContradictEachOther() throws {
+        try changeEach(of: "artifacts") { $0["inputs"] = [Any]() }
+        try expectRefusal(of: "tiny.eager.fp32.pt2 has 0 inputs, the model 1")
+        try changeEach(of: "artifacts") { $0["outputs"] = [Any]() }
+        try expectRefusal(of: "tiny.eager.fp32.pt2 has no output")
+        try changeEach(of: "golden") { $0["inputs"] = [Any]() }
+        try expectRefusal(of: "golden sample s0 has no input")
+    }
+
+    func testRefusesAStreamThatCannotBeCut() throws {
+        let stream: [String: Any] = ["input": "image", "axis": 1, "frames": 3, "states": [Any]()]
+        for (field, value, words) in [("frames", 0, "frames must be 1"), ("axis", 4, "no axis 4"), ("axis", -1, "-1")] {
+            try change { $0["stream"] = stream.merging([field: value]) { $1 } }
+            try expectRefusal(of: words)
+        }
+        try change { $0["stream"] = stream.merging(["input": "other"]) { $1 } }
+        try expectRefusal(of: "other is not among the inputs")
+    }
+
+    /// It opens and its samples are run, or it is refused in words; nothing ends the app.
+    func testWhateverIsDoneToTheManifestIsABundleOrARefusal() throws {
+        var chance = Chance(seed: 5)
+        let tree = try manifest()
+        var refused = 0
+        let rounds = 600
+        for round in 0..<rounds {
+            try write(mutated(tree, &chance))
+            do {
+                let bundle = try ModelBundle.open(FolderFiles(folder), check: round.isMultiple(of: 10))
+                for artifact in bundle.artifacts() {
+                    let zeros = try artifact.outputs.map { spec -> Tensor in
+                        let shape = spec.sized.map { min($0, 9) }
+                        return try Tensor.filled(name: spec.name, dtype: spec.dtype, shape: shape, value: 0)
+                    }
+                    let grey = try Pixels(width: 23, height: 17, bytes: [UInt8](repeating: 99, count: 1173))
+                    let runner = ClosureRunner { _ in zeros }
+                    _ = try GoldenCheck.run(bundle, artifact: artifact, runner: runner) { _, _ in grey }
+                }
+            } catch is any MobileKitError {
+                refused += 1
+            }
+        }
+        XCTAssertGreaterThan(refused, rounds / 5)
+    }
+
+    /// A value somewhere in it becomes another one, or is gone.
+    private func mutated(_ node: Any, _ chance: inout Chance) -> Any {
+        let others: [Any] = [
+            0, -1, 3, 1 << 40, Int.max, 0.5, -1e300, "", "é", "int8", true, NSNull(), [Any](), [1], [String: Any](),
+        ]
+        let deeper = Int.random(in: 0..<8, using: &chance) > 0
+        if deeper, var fields = node as? [String: Any], let key = fields.keys.sorted().randomElement(using: &chance) {
+            let next = mutated(fields[key] ?? 0, &chance)
+            fields[key] = Int.random(in: 0..<20, using: &chance) == 0 ? nil : next
+            return fields
+        }
+        if deeper, var list = node as? [Any], let index = list.indices.randomElement(using: &chance) {
+            list[index] = mutated(list[index], &chance)
+            return list
+        }
+        return others.randomElement(using: &chance) ?? 0
+    }
+
+    private func manifest() throws -> [String: Any] {
+        let data = try Fixture.data("bundle/bundle.json")
+        return try XCTUnwrap(JSONSerialization.jsonObject(with: data) as? [String: Any])
+    }
+
+    private func write(_ tree: Any) throws {
+        let data = try JSONSerialization.data(withJSONObject: tree, options: [.fragmentsAllowed])
+        try data.write(to: folder.appendingPathComponent("bundle.json"))
+    }
+
+    private func change(_ edit: (inout [String: Any]) -> Void) throws {
+        var tree = try manifest()
+        edit(&tree)
+        try write(tree)
+    }
+
+    private func changeEach(of list: String, _ edit: (inout [String: Any]) -> Void) throws {
+        try change { tree in
+            var all = tree[list] as? [[String: Any]] ?? []
+            for index in all.indices {
+                edit(&all[index])
+            }
+            tree[list] = all
+        }
+    }
+
     private func rewrite(_ old: String, as new: String) throws {
         let url = folder.appendingPathComponent("bundle.json")
         let text = try String(contentsOf: url, encoding: .utf8)
