@@ -41,7 +41,8 @@ android-test: $(READY) ## the Android app and its Kotlin library, compiled and t
 swift-test: ## the Swift package, where there is a Swift, and the app's types; with android-test's golden bundles, if any
 	@export MOBILEKIT_BUNDLES=$(wildcard $(CURDIR)/build/golden); cd ios-demo/MobileKitRuntime && \
 		$(SWIFT) build && $(SWIFT) test -c release -Xswiftc -enable-testing
-	@if [ "$$(uname)" = Darwin ]; then echo "the app: Xcode compiles it, against Apple's own frameworks"; else \
+	@if [ "$$(uname)" = Darwin ]; then echo "the app: Xcode compiles it, against Apple's own frameworks"; \
+	elif $(SWIFT) --version 2>&1 | grep -qE 'version [1-5]\.'; then echo "the app: its types are checked by Swift 6.0 or later"; else \
 		cd ios-demo/MobileKitRuntime && $(SWIFT) build --disable-index-store --package-path ../declarations; fi
 
 .PHONY: test-fast

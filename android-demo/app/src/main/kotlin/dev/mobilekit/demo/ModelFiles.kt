@@ -29,6 +29,7 @@ class ModelFiles(private val root: File) {
                         digest.update(buffer, 0, count)
                         to.write(buffer, 0, count)
                     }
+                    to.fd.sync() // later starts ask for its length alone
                 }
             }
             val sha256 = digest.digest().joinToString("") { "%02x".format(it) }

@@ -129,6 +129,8 @@ class PhotoActivity : Screen<PhotoState, PhotoModel>(R.layout.photo) {
     }
 
     private fun take() {
+        // A camera app that writes nothing is not to be taken for one that took the last picture again.
+        SharedFiles.place(this, SharedFiles.PHOTO).delete()
         val intent = Intent(MediaStore.ACTION_IMAGE_CAPTURE)
             .putExtra(MediaStore.EXTRA_OUTPUT, SharedFiles.uri(this, SharedFiles.PHOTO))
             .addFlags(Intent.FLAG_GRANT_WRITE_URI_PERMISSION or Intent.FLAG_GRANT_READ_URI_PERMISSION)

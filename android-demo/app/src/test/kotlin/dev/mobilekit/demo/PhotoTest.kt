@@ -240,5 +240,10 @@ class PhotoTest : AppTest() {
         shadowOf(activity).receiveResult(asked, Activity.RESULT_OK, null)
         await("an answer") { !activity.shows(R.id.working) }
         assertTrue(activity.words(), activity.shows(R.id.answer))
+
+        activity.findViewById<View>(R.id.take).performClick()
+        shadowOf(activity).receiveResult(shadowOf(activity).nextStartedActivity, Activity.RESULT_OK, null)
+        await("an end") { !activity.shows(R.id.working) }
+        assertTrue("nothing was written this time", activity.shows(R.id.failure))
     }
 }
