@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilekit.lower.rewrites.apply import constants_of
 from mobilekit.quantize.folding import operator_name
-from mobilekit.quantize.graph import LAYERS, RELUS
+from mobilekit.quantize.graph import RELUS, is_bias
 from mobilekit.quiet import quiet
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _grid_of(constant: fx.Node, user: fx.Node, known: dict[fx.Node, Tensor]) -> 
     """The grid on which `user` reads `constant`."""
     if "quantize" in operator_name(user):
         return _numbers(user, known) if user.args[0] is constant else None
-    if operator_name(user) in LAYERS and len(user.args) > 2 and user.args[2] is constant:
+    if is_bias(constant, user):
         x, weight = user.args[:2]
         if _is_dequantized(x) and _is_dequantized(weight):
             return ("bias", _numbers(x, known), _numbers(weight, known))

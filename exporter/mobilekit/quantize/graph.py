@@ -18,6 +18,11 @@ LAYERS = frozenset({"conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", 
 RELUS = frozenset({"relu", "relu_"})
 
 
+def is_bias(node: fx.Node, user: fx.Node) -> bool:
+    """Whether `user` is a layer with the bias `node`."""
+    return operator_name(user) in LAYERS and len(user.args) > 2 and user.args[2] is node
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """One convolution or linear layer of a graph, prepared or not."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilekit.quantize.equalize import equalize
 from mobilekit.quantize.folding import operator_name
-from mobilekit.quantize.graph import LAYERS, give_biases, is_float
+from mobilekit.quantize.graph import give_biases, is_bias, is_float
 from mobilekit.quantize.layers import layer_label
 from mobilekit.quantize.observers import activation_spec, weight_spec
 from mobilekit.quiet import quiet
@@ -133,7 +133,7 @@ def _split_shared(module: fx.GraphModule) -> None:
         trained = isinstance(tensor, torch.nn.Parameter)
         for number, user in enumerate(list(node.users)[1:], start=1):
             target = str(node.target)
-            if (trained and tensor.dim() == 1) or _is_bias(node, user):
+            if (trained and tensor.dim() == 1) or is_bias(node, user):
                 target = f"{target.replace('.', '_')}_again_{number}"
                 own = tensor.detach().clone()
                 if trained:
@@ -145,8 +145,3 @@ def _split_shared(module: fx.GraphModule) -> None:
             twin.meta = dict(node.meta)
             user.replace_input_with(node, twin)
     module.recompile()
-
-
-def _is_bias(node: fx.Node, user: fx.Node) -> bool:
-    """Whether `user` is a layer with the bias `node`."""
-    return operator_name(user) in LAYERS and len(user.args) > 2 and user.args[2] is node
