@@ -111,8 +111,6 @@ class BenchmarkModel(
         return BenchmarkReport(device, App(runtime.name, runtime.version, version), measured, results.reversed(), taken).json()
     }
 
-    fun say(words: String) = show(failed(words))
-
     override fun failed(words: String) = BenchmarkState.Failed(words, ready)
 
     companion object {

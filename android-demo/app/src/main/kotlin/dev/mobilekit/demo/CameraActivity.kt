@@ -51,8 +51,6 @@ class CameraModel(private val services: Services, name: String) : ScreenModel<Ca
 
     fun denied(words: String) = show(CameraState.Denied(words))
 
-    fun say(words: String) = show(CameraState.Failed(words))
-
     fun look(pixels: Pixels) {
         busy = true
         work {

@@ -56,7 +56,7 @@ class KeywordModel(private val services: Services, private val name: String) : S
         listening = false
     }
 
-    fun say(words: String) = show(KeywordState.Ready((state as? KeywordState.Ready)?.words.orEmpty(), words))
+    override fun say(words: String) = show(KeywordState.Ready((state as? KeywordState.Ready)?.words.orEmpty(), words))
 
     private fun listen(spotter: KeywordSpotter) {
         var words = emptyList<Guess>()

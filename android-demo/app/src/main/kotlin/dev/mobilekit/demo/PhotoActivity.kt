@@ -56,8 +56,6 @@ class PhotoModel(private val services: Services, private val name: String) :
         }
     }
 
-    fun say(words: String) = show(PhotoState.Failed(words))
-
     override fun failed(words: String) = PhotoState.Failed(words)
 
     override fun release() {

@@ -54,6 +54,9 @@ abstract class ScreenModel<S : Any>(first: S) {
     /** What a failure looks like on this screen. */
     protected abstract fun failed(words: String): S
 
+    /** What the activity itself has to say: a permission denied, no app for it. */
+    open fun say(words: String) = show(failed(words))
+
     protected fun show(next: S) {
         val shown = { if (!closed) next.also { state = it }.let { render?.invoke(it) } }
         if (Looper.myLooper() == Looper.getMainLooper()) shown() else main.post { shown() }
