@@ -53,10 +53,17 @@ def files_below(folder: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals about `path` into StorageError with a cure."""
+def storage_errors(path: Path, *, hint: str | None = None) -> Iterator[None]:
+    """Turn the operating system's refusals about `path` into StorageError with a cure.
+
+    `hint` is the cure where a place cannot be chosen with -o, of StorageErrors from within as well.
+    """
     try:
         yield
+    except StorageError as error:
+        if hint is None:
+            raise
+        raise StorageError(error.message, hint=hint) from error
     except OSError as error:
         reason = _STORAGE_REASONS.get(error.errno or 0)
         if reason is None:
@@ -65,7 +72,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         named = error.filename or path
         if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename2:
             named = error.filename2  # of a copy: its own disk is the full one
-        raise StorageError(f"{named}: {what}", hint=cure) from error
+        raise StorageError(f"{named}: {what}", hint=hint or cure) from error
 
 
 _STORAGE_REASONS = {
@@ -116,7 +123,7 @@ def staged_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
     output = Path(os.path.abspath(output))
     refuse_existing(output, force)
     with contextlib.ExitStack() as lock:
-        lock.enter_context(_parents_of(output))
+        lock.enter_context(parents_of(output))
         # Not at the same time as another writer's: its sweep could take the folder before it is locked.
         with storage_errors(output), one_at_a_time(output.parent):
             sweep_stale(output)
@@ -135,7 +142,7 @@ def staged_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _parents_of(output: Path) -> Iterator[None]:
+def parents_of(output: Path) -> Iterator[None]:
     """Make the folders that `output` lies in; after an error those that were made, and are empty, go again."""
     made = [folder for folder in output.parents if not folder.exists()]
     with storage_errors(output):
@@ -166,20 +173,21 @@ def sweep_stale(output: Path) -> None:
         if not output.exists() and (folder / "old").exists():
             os.rename(folder / "old", output)
         shutil.rmtree(folder, ignore_errors=True)
+    for folder in output.parent.glob(f".{glob.escape(output.name)}.removed-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def mend_stale(output: Path) -> None:
-    """`sweep_stale`, and what a killed `remove_at_once` left, while no other one begins beside `output`."""
-    if output.parent.is_dir():
-        with storage_errors(output), one_at_a_time(output.parent):
-            sweep_stale(output)
-            for folder in output.parent.glob(f".{glob.escape(output.name)}.removed-*"):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def left_in(folder: Path) -> set[str]:
+def left_in(folder: Path) -> list[str]:
     """The names of the outputs in `folder` of which a killed run may have left something there."""
-    return {found[1] for path in folder.glob(".*") if (found := _LEFT.fullmatch(path.name))}
+    return sorted({found[1] for path in folder.glob(".*") if (found := _LEFT.fullmatch(path.name))})
+
+
+def mend_stale(folder: Path) -> None:
+    """`sweep_stale` of every output in `folder`, while no other writer begins there."""
+    if left := left_in(folder):
+        with storage_errors(folder), one_at_a_time(folder):
+            for name in left:
+                sweep_stale(folder / name)
 
 
 def check_removable(folder: Path) -> None:
@@ -191,7 +199,7 @@ def check_removable(folder: Path) -> None:
 
 
 def remove_at_once(folder: Path) -> None:
-    """Remove a folder, which is whole or gone for whoever looks; what a kill leaves of it `mend_stale` removes."""
+    """Remove a folder, which is whole or gone for whoever looks; what a kill leaves of it `sweep_stale` removes."""
     check_removable(folder)
     aside = folder.parent / f".{folder.name}.removed-{secrets.token_hex(4)}"
     with one_at_a_time(folder.parent):

@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 from mobilekit import files
 from mobilekit.bundle.manifest import Count, Manifest, RelativePath, Sha256, Timestamp
 from mobilekit.bundle.store import Bundle
-from mobilekit.errors import DataError, MobilekitError, Problem, SpecError, StorageError
+from mobilekit.errors import DataError, MobilekitError, Problem, SpecError
 from mobilekit.spec.base import Spec
 from mobilekit.spec.load import problems_of
 
@@ -167,27 +167,21 @@ def import_device_benches(bundle: Bundle, paths: Sequence[Path]) -> tuple[Device
 
 def _keep(folder: Path, texts: Mapping[str, bytes]) -> None:
     """Write into `folder` what is not there yet; after an error, what was written goes again."""
-    made, written = not folder.exists(), []
-    try:
-        with files.storage_errors(folder):
-            folder.mkdir(exist_ok=True)
+    cure = f"{folder} must be a folder that may be written to, with space left on its disk"
+    written = []
+    with files.storage_errors(folder, hint=cure), files.parents_of(folder / "any"):
+        try:
             for place, text in ((folder / name, text) for name, text in texts.items()):
                 if not place.is_file():
                     written.append(place)
                 elif place.read_bytes() == text:
                     continue
                 files.write_atomically(place, text)
-    except BaseException as error:
-        for place in written:
-            with contextlib.suppress(OSError):
-                place.unlink()
-        if made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        if isinstance(error, StorageError):
-            cure = f"{folder} must be a folder that may be written to, with space left on its disk"
-            raise StorageError(error.message, hint=cure) from error
-        raise
+        except BaseException:
+            for place in written:
+                with contextlib.suppress(OSError):
+                    place.unlink()
+            raise
 
 
 def _name(bench: DeviceBench) -> str:

@@ -25,14 +25,13 @@ from pydantic import NonNegativeInt, ValidationError
 from mobilekit.cache.key import Key, canonical, digest
 from mobilekit.cache.place import PLACE, cache_root, largest_bytes
 from mobilekit.errors import MobilekitError, OutputExists, StorageError
-from mobilekit.files import files_below, sha256, staged_folder, storage_errors, sweep_stale, write_atomically
+from mobilekit.files import files_below, left_in, sha256, staged_folder, storage_errors, sweep_stale, write_atomically
 from mobilekit.spec.base import Spec
 
 MOST_ENTRIES = 5000
 """However small they are: all of them are looked at after an export."""
 _KEY, _ENTRY, _FILES = "key.json", "entry.json", "files"
 _NAME = re.compile(r"[a-z]+-[0-9a-f]{32}")
-_PARTIAL = re.compile(r"\.([a-z]+-[0-9a-f]{32})\.partial-[0-9a-f]+")
 
 
 class _File(Spec):
@@ -202,8 +201,8 @@ class Cache:
             for path in list(self.folder.iterdir()):
                 if path.name.startswith(".dropped-"):
                     shutil.rmtree(path, ignore_errors=True)
-                elif found := _PARTIAL.fullmatch(path.name):
-                    sweep_stale(self.folder / found[1])
+            for name in filter(_NAME.fullmatch, left_in(self.folder)):
+                sweep_stale(self.folder / name)
 
 
 def _drop(entry: Path) -> None:

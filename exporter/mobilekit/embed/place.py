@@ -19,7 +19,7 @@ from mobilekit.embed.apps import App, find_app
 from mobilekit.embed.check import Finding, check
 from mobilekit.embed.content import Content, choose, content_of, write_content
 from mobilekit.embed.receipt import RECEIPT_FILE, Receipt, read_receipt, refuse_foreign
-from mobilekit.errors import Incompatible, Inconclusive, MobilekitError, StorageError, UsageError
+from mobilekit.errors import Incompatible, Inconclusive, MobilekitError, UsageError
 
 FOLDER = "mobilekit"
 Outcome = Literal["embedded", "replaced", "unchanged", "would be embedded", "would be replaced"]
@@ -130,7 +130,7 @@ def _put(
 ) -> tuple[Outcome, Content]:
     made = _parents_made(place)  # before sweeping: what a killed run left says which folders it made
     if not dry_run:
-        _mend(place.parent)
+        files.mend_stale(place.parent)
     there = refuse_foreign(place)
     content = content_of(bundle, taken, golden=golden)
     receipt = Receipt(
@@ -160,12 +160,6 @@ def _parents_made(place: Path) -> int:
     )
 
 
-def _mend(folder: Path) -> None:
-    """Sweep away what killed runs left in `folder`, of whichever bundle."""
-    for name in sorted(files.left_in(folder)):
-        files.mend_stale(folder / name)
-
-
 def _receipts(folder: Path) -> Iterator[Receipt | None]:
     """Of every bundle in `folder`, and of what killed runs left there; those that are damaged are not spoken of."""
     for path in folder.glob(f"*/{RECEIPT_FILE}"):
@@ -182,7 +176,7 @@ def remove(app: str | os.PathLike[str], name: str | None = None) -> Removed:
     target = find_app(Path(app))
     kept = target.folder / FOLDER
     with _said_for_embed(kept), files.one_at_a_time(target.root), _parents_left(kept):
-        _mend(kept)
+        files.mend_stale(kept)
         place = kept / (_named(name) if name is not None else _only_one(target))
         receipt = refuse_foreign(place)
         if receipt is None:
@@ -224,12 +218,7 @@ def _have(app: App) -> str:
     return f"embedded there: {', '.join(names)}" if names else "mobilekit embed BUNDLE APP puts a bundle there"
 
 
-@contextlib.contextmanager
-def _said_for_embed(place: Path) -> Iterator[None]:
+def _said_for_embed(place: Path) -> contextlib.AbstractContextManager[None]:
     """The place is the app's, so no other can be chosen: refusals of the system say what can be done here."""
-    try:
-        with files.storage_errors(place):
-            yield
-    except StorageError as error:
-        cure = f"{place} and what is above it must be folders that may be written to, with space left on their disk"
-        raise StorageError(error.message, hint=cure) from error
+    cure = f"{place} and what is above it must be folders that may be written to, with space left on their disk"
+    return files.storage_errors(place, hint=cure)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from mobilekit.cache import cache_root
 from mobilekit.environment import version_of
-from mobilekit.errors import OutputExists, SetupError, StorageError
-from mobilekit.files import staged_folder
+from mobilekit.errors import OutputExists, SetupError
+from mobilekit.files import staged_folder, storage_errors
 from mobilekit.progress import Progress
 
 SOURCES = Path(__file__).parent / "cpp"
@@ -93,12 +93,15 @@ def cached(
         digest.update(source.read_bytes())
     folder = cache_root() / f"{name}-{digest.hexdigest()[:16]}"
     if not folder.is_dir():
+        cure = "export MOBILEKIT_CACHE=FOLDER that you may write to"
         # OutputExists: another process was quicker, with the same in it
-        try:
-            with progress.task(title), contextlib.suppress(OutputExists), staged_folder(folder) as staging:
-                build(staging)
-        except StorageError as error:
-            raise StorageError(error.message, hint="export MOBILEKIT_CACHE=FOLDER that you may write to") from error
+        with (
+            storage_errors(folder, hint=cure),
+            progress.task(title),
+            contextlib.suppress(OutputExists),
+            staged_folder(folder) as staging,
+        ):
+            build(staging)
     return folder
 
 
